@@ -4,7 +4,16 @@
 //! [`ids`], [`order`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`retry`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+pub mod buffer;
+pub mod bundle;
+pub mod catalog;
 pub mod clock;
+pub mod delivery;
+pub mod desired;
 pub mod ids;
+pub mod lane;
 pub mod order;
 pub mod quantity;
+pub mod retry;
+pub mod stock;
+pub mod tier;

@@ -1,0 +1,339 @@
+//! Balances per SKU and location, and the entries that move them.
+//!
+//! `available = on_hand − committed − set_aside` may be negative and is never clamped in the books (rule R16): the units
+//! owed are a fact. Every change is an entry with its cause, so that a replay from empty gives the stored balances.
+
+use serde::{Deserialize, Serialize};
+
+use super::bundle::Need;
+use super::clock::Timestamp;
+use super::ids::{LocationId, Sku};
+use super::order::LineTarget;
+use super::quantity::Balance;
+
+/// What one SKU holds at one location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Balances {
+    /// Physically there.
+    pub on_hand: Balance,
+    /// Promised to orders and not shipped.
+    pub committed: Balance,
+    /// There and not for sale: damaged, on hold, kept for drafts.
+    pub set_aside: Balance,
+    /// On its way; never part of what is there.
+    pub incoming: Balance,
+}
+
+impl Balances {
+    /// What may be promised: negative when oversold.
+    pub fn available(self) -> Balance {
+        self.on_hand
+            .saturating_sub(self.committed)
+            .saturating_sub(self.set_aside)
+    }
+
+    /// These balances after a movement.
+    ///
+    /// # Errors
+    /// [`Overflow`] if a number leaves the range of 64 bits; nothing wraps.
+    pub fn after(self, moved: Movement) -> Result<Self, Overflow> {
+        let add = |a: Balance, b: Balance| a.checked_add(b).ok_or(Overflow);
+        Ok(Self {
+            on_hand: add(self.on_hand, moved.on_hand)?,
+            committed: add(self.committed, moved.committed)?,
+            set_aside: add(self.set_aside, moved.set_aside)?,
+            incoming: add(self.incoming, moved.incoming)?,
+        })
+    }
+}
+
+/// A balance would leave the range of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a balance would be larger than can be counted")]
+pub struct Overflow;
+
+/// The differences that one entry makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Movement {
+    /// To what is there.
+    pub on_hand: Balance,
+    /// To what is promised.
+    pub committed: Balance,
+    /// To what is kept aside.
+    pub set_aside: Balance,
+    /// To what is on its way.
+    pub incoming: Balance,
+}
+
+impl Movement {
+    /// Whether it moves nothing.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// The difference that turns `old` into `new`.
+    ///
+    /// # Errors
+    /// [`Overflow`] if it does not fit.
+    pub fn between(old: Self, new: Self) -> Result<Self, Overflow> {
+        let sub = |a: Balance, b: Balance| a.checked_sub(b).ok_or(Overflow);
+        Ok(Self {
+            on_hand: sub(new.on_hand, old.on_hand)?,
+            committed: sub(new.committed, old.committed)?,
+            set_aside: sub(new.set_aside, old.set_aside)?,
+            incoming: sub(new.incoming, old.incoming)?,
+        })
+    }
+
+    fn times(self, factor: u32) -> Result<Self, Overflow> {
+        let mul = |a: Balance| a.checked_mul(i64::from(factor)).ok_or(Overflow);
+        Ok(Self {
+            on_hand: mul(self.on_hand)?,
+            committed: mul(self.committed)?,
+            set_aside: mul(self.set_aside)?,
+            incoming: mul(self.incoming)?,
+        })
+    }
+}
+
+/// What a count counted.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// What is physically there, promised units included.
+    #[default]
+    OnHand,
+    /// What was still for sale, promised units excluded.
+    Available,
+}
+
+/// An opening stock or a count: an observation at a time (rule R47).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Count {
+    /// When it was true.
+    pub at: Timestamp,
+    /// What was counted.
+    pub basis: Basis,
+}
+
+/// One row of the books.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockEntry {
+    /// Which goods.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationId,
+    /// The differences.
+    pub movement: Movement,
+    /// When it took effect.
+    pub at: Timestamp,
+    /// What caused it.
+    pub cause: Cause,
+}
+
+/// Why an entry was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Cause {
+    /// An order line changed.
+    Order {
+        /// The channel.
+        channel: super::ids::ChannelId,
+        /// Its order.
+        order: super::ids::OrderId,
+        /// Its line.
+        line: super::ids::LineId,
+    },
+    /// An opening stock, a count or a set-to-N: stored as an observation.
+    Count {
+        /// What was counted.
+        counted: Balance,
+        /// What was counted on.
+        basis: Basis,
+        /// Who or what says so.
+        by: String,
+    },
+    /// A person changed it by a difference.
+    Adjustment {
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+}
+
+/// What one order line did to the books, per unit of each SKU that it needs.
+///
+/// `target` and `baseline` are in units of the listing. With a baseline (the order was placed before the count), what had
+/// been shipped or put back by then is in the count already, so only the differences move `on_hand`. If the count was of
+/// *available*, the units promised by then were left out of it: they are physically there, so they are added to
+/// `on_hand` and to `committed` alike, without effect on what is for sale.
+///
+/// # Errors
+/// [`Overflow`] if it does not fit.
+pub fn effect(
+    target: LineTarget,
+    baseline: Option<(LineTarget, Basis)>,
+    units: u32,
+) -> Result<Movement, Overflow> {
+    let (before, opened) = match baseline {
+        None => (LineTarget::default(), 0),
+        Some((before, Basis::OnHand)) => (before, 0),
+        Some((before, Basis::Available)) => (before, i64::from(before.committed)),
+    };
+    let shipped = i64::from(target.shipped).saturating_sub(i64::from(before.shipped));
+    let returned = i64::from(target.returned).saturating_sub(i64::from(before.returned));
+    Movement {
+        on_hand: returned.saturating_sub(shipped).saturating_add(opened),
+        committed: i64::from(target.committed),
+        ..Movement::default()
+    }
+    .times(units)
+}
+
+/// The entries that turn what a line did before into what it should do now: the differences, and nothing if they agree.
+///
+/// `old` and `new` are movements per SKU in the order of `needs`.
+///
+/// # Errors
+/// [`Overflow`] if a difference does not fit.
+pub fn entries(
+    needs: &[Need],
+    location: &LocationId,
+    old: &[Movement],
+    new: &[Movement],
+    at: Timestamp,
+    cause: &Cause,
+) -> Result<Vec<StockEntry>, Overflow> {
+    let mut entries = Vec::new();
+    for (index, need) in needs.iter().enumerate() {
+        let before = old.get(index).copied().unwrap_or_default();
+        let after = new.get(index).copied().unwrap_or_default();
+        let movement = Movement::between(before, after)?;
+        if !movement.is_nothing() {
+            entries.push(StockEntry {
+                sku: need.sku.clone(),
+                location: location.clone(),
+                movement,
+                at,
+                cause: cause.clone(),
+            });
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(committed: u32, shipped: u32, returned: u32) -> LineTarget {
+        LineTarget {
+            committed,
+            shipped,
+            returned,
+            taken_by_channel: 0,
+        }
+    }
+
+    #[track_caller]
+    fn check(now: LineTarget, baseline: Option<(LineTarget, Basis)>, on_hand: i64, committed: i64) {
+        let movement = effect(now, baseline, 1).unwrap();
+        assert_eq!(
+            (movement.on_hand, movement.committed),
+            (on_hand, committed),
+            "{now:?} {baseline:?}"
+        );
+    }
+
+    #[test]
+    fn an_order_line_promises_ships_and_returns() {
+        check(target(4, 0, 0), None, 0, 4);
+        check(target(0, 4, 0), None, -4, 0);
+        check(target(0, 4, 1), None, -3, 0);
+        // 100 in stock, order of 10, ship 3, cancel 3, credit 5 with restock: 4 were never shipped, 1 comes back.
+        check(target(0, 3, 1), None, -2, 0);
+    }
+
+    #[test]
+    fn shipping_changes_nothing_that_is_for_sale() {
+        let stock = Balances {
+            on_hand: 50,
+            ..Balances::default()
+        };
+        let open = stock
+            .after(effect(target(4, 0, 0), None, 1).unwrap())
+            .unwrap();
+        let shipped = stock
+            .after(effect(target(0, 4, 0), None, 1).unwrap())
+            .unwrap();
+        assert_eq!((open.available(), shipped.available()), (46, 46));
+    }
+
+    #[test]
+    fn what_a_count_holds_is_not_taken_again() {
+        // Placed before the count and still open: promised, the shelf is not touched.
+        check(
+            target(3, 0, 0),
+            Some((target(3, 0, 0), Basis::OnHand)),
+            0,
+            3,
+        );
+        // Shipped before the count: nothing.
+        check(
+            target(0, 3, 0),
+            Some((target(0, 3, 0), Basis::OnHand)),
+            0,
+            0,
+        );
+        // Open at the count, shipped since: leaves the shelf.
+        check(
+            target(0, 3, 0),
+            Some((target(3, 0, 0), Basis::OnHand)),
+            -3,
+            0,
+        );
+        // Shipped before, come back since: goes onto the shelf.
+        check(
+            target(0, 3, 2),
+            Some((target(0, 3, 0), Basis::OnHand)),
+            2,
+            0,
+        );
+    }
+
+    #[test]
+    fn a_count_of_what_was_for_sale_leaves_the_sale_out_of_available() {
+        let counted = Balances {
+            on_hand: 10,
+            ..Balances::default()
+        };
+        for (now, available) in [
+            (target(3, 0, 0), 10),
+            (target(0, 3, 0), 10),
+            (target(0, 0, 0), 13),
+        ] {
+            let movement = effect(now, Some((target(3, 0, 0), Basis::Available)), 1).unwrap();
+            let after = counted.after(movement).unwrap();
+            assert_eq!(after.available(), available, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_range_are_errors() {
+        let full = Balances {
+            on_hand: i64::MAX,
+            ..Balances::default()
+        };
+        assert_eq!(
+            full.after(Movement {
+                on_hand: 1,
+                ..Movement::default()
+            }),
+            Err(Overflow)
+        );
+        assert!(effect(target(u32::MAX, 0, 0), None, u32::MAX).is_err());
+    }
+}
