@@ -99,7 +99,10 @@ mod tests {
         let value = serde_json::json!({"a": "http://x/é\\/☃😀"});
         for text in [php_json(&value), rails_json(&value)] {
             assert!(text.contains("http:\\/\\/x"), "{text}");
-            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+                value
+            );
         }
         assert!(php_json(&value).is_ascii());
     }
@@ -116,7 +119,12 @@ mod tests {
     #[test]
     fn query_pairs_are_decoded() {
         let got = pairs("sku=A%2CB&x=1+2&flag&&bad=%FF");
-        let want = [("sku", "A,B"), ("x", "1 2"), ("flag", ""), ("bad", "\u{fffd}")];
+        let want = [
+            ("sku", "A,B"),
+            ("x", "1 2"),
+            ("flag", ""),
+            ("bad", "\u{fffd}"),
+        ];
         let want: Vec<_> = want.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
         assert_eq!(got, want);
     }

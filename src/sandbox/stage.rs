@@ -221,7 +221,10 @@ impl<L: Clone> Stage<L> {
             1 => StatusCode::BAD_GATEWAY,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
-        html(status, "<html><body><h1>Something went wrong</h1></body></html>")
+        html(
+            status,
+            "<html><body><h1>Something went wrong</h1></body></html>",
+        )
     }
 
     /// Puts a letter in the outbox, with the network's faults applied.
@@ -263,7 +266,9 @@ impl<L: Clone> Stage<L> {
             .partition(|one| one.due_ms <= now_ms);
         self.outbox = waiting;
         due.sort_by_key(|one| (one.due_ms, one.order));
-        due.into_iter().map(|one| (one.due_ms, one.letter)).collect()
+        due.into_iter()
+            .map(|one| (one.due_ms, one.letter))
+            .collect()
     }
 
     /// Whether a letter like this waits already.
@@ -306,7 +311,11 @@ fn html(status: StatusCode, page: &'static str) -> Response<Bytes> {
 pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
-    set(&mut response, "content-type", "application/json; charset=UTF-8");
+    set(
+        &mut response,
+        "content-type",
+        "application/json; charset=UTF-8",
+    );
     response
 }
 
@@ -333,11 +342,17 @@ mod tests {
 
     #[test]
     fn deliveries_are_doubled_and_lost_as_told() {
-        let mut doubled = stage(Faults { duplicate_delivery: 1.0, ..Faults::default() });
+        let mut doubled = stage(Faults {
+            duplicate_delivery: 1.0,
+            ..Faults::default()
+        });
         doubled.post(1);
         assert_eq!(doubled.due().len(), 2);
         assert_eq!(doubled.counts().get(&Fault::DuplicateDelivery), Some(&1));
-        let mut lost = stage(Faults { lost_delivery: 1.0, ..Faults::default() });
+        let mut lost = stage(Faults {
+            lost_delivery: 1.0,
+            ..Faults::default()
+        });
         lost.post(1);
         assert!(lost.due().is_empty());
         assert_eq!(lost.log_since(0).len(), 1);
@@ -346,16 +361,32 @@ mod tests {
     #[test]
     fn answers_are_spoiled_as_told() {
         let ok = || json(StatusCode::OK, &Value::Null);
-        let mut lost = stage(Faults { lost_answer: 1.0, ..Faults::default() });
+        let mut lost = stage(Faults {
+            lost_answer: 1.0,
+            ..Faults::default()
+        });
         assert!(lost.before().is_none());
         assert!(matches!(lost.after(ok()), Answer::DroppedAfterEffect));
-        let mut slow = stage(Faults { slow_answer: 1.0, slow_ms: 9, ..Faults::default() });
-        assert!(matches!(slow.after(ok()), Answer::Response { after_ms: 9, .. }));
-        let mut limited = stage(Faults { too_many_requests: 1.0, ..Faults::default() });
+        let mut slow = stage(Faults {
+            slow_answer: 1.0,
+            slow_ms: 9,
+            ..Faults::default()
+        });
+        assert!(matches!(
+            slow.after(ok()),
+            Answer::Response { after_ms: 9, .. }
+        ));
+        let mut limited = stage(Faults {
+            too_many_requests: 1.0,
+            ..Faults::default()
+        });
         let response = limited.before().and_then(Answer::into_response).unwrap();
         assert_eq!(response.status(), 429);
         assert!(response.headers().contains_key("retry-after"));
-        let mut walled = stage(Faults { firewall_page: 2.0, ..Faults::default() });
+        let mut walled = stage(Faults {
+            firewall_page: 2.0,
+            ..Faults::default()
+        });
         let response = walled.before().and_then(Answer::into_response).unwrap();
         assert!(response.status().is_success() && response.body().starts_with(b"<!DOCTYPE"));
     }
