@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::Request;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::faults::FaultCounts;
@@ -152,6 +153,13 @@ pub trait Marketplace: Send + Sync {
         let sold = self.order(&[(goods, units)])?;
         let unknown = || CounterError::UnknownGoods(format!("{goods:?}"));
         sold.into_iter().next().ok_or_else(unknown)
+    }
+}
+
+/// Puts a field into a JSON object; anything else stays as it is.
+pub(crate) fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
     }
 }
 

@@ -10,7 +10,7 @@
 //!   passes requests to [`Marketplace::answer`], carries what [`Marketplace::take_deliveries`] hands out and
 //!   reports with [`Marketplace::settle`], on a clock of its own ([`Conduct::clock`]).
 
-#![warn(clippy::indexing_slicing)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod faults;
 mod journal;
@@ -19,6 +19,9 @@ mod server;
 mod shopify;
 mod sign;
 mod stage;
+#[cfg(test)]
+mod tests;
+mod woocommerce;
 
 pub use faults::{Fault, FaultCounts, Faults};
 pub use journal::{Entry, Happening};
@@ -26,6 +29,7 @@ pub use market::{CounterError, Goods, Marketplace, Sold};
 pub use server::{Running, SandboxError};
 pub use shopify::{Shopify, ShopifyOptions, ShopifyVariant};
 pub use stage::{Answer, Clock, Conduct, Delivery, wall_clock};
+pub use woocommerce::{WooCommerce, WooOptions, WooProduct};
 
 /// The place where emulated shops are opened.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,17 @@ impl Market {
     pub async fn start_shopify(options: &ShopifyOptions) -> Result<Running<Shopify>, SandboxError> {
         let (listener, base_url) = server::bind(options.bind).await?;
         server::run(listener, Shopify::at(options, base_url))
+    }
+
+    /// Opens a WooCommerce with server and webhooks.
+    ///
+    /// # Errors
+    /// If the address is not on loopback or cannot be used.
+    pub async fn start_woocommerce(
+        options: &WooOptions,
+    ) -> Result<Running<WooCommerce>, SandboxError> {
+        let (listener, base_url) = server::bind(options.bind).await?;
+        server::run(listener, WooCommerce::at(options, base_url))
     }
 }
 

@@ -157,16 +157,14 @@ async fn serve<E: Marketplace + 'static>(
 ) {
     let open = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Out of file descriptors, most likely: give the open connections a moment.
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely: give the open connections a moment.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         let emulator = Arc::clone(&emulator);
         let service = service_fn(move |request| respond(Arc::clone(&emulator), request));

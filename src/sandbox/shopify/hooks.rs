@@ -1,21 +1,109 @@
-//! Webhooks of an emulated Shopify: one event, its deliveries, their retries.
+//! Webhooks of an emulated Shopify: subscriptions, events, their deliveries and retries.
 //!
 //! The body is written when the event happens and never again: a retry carries the original. All deliveries
 //! of one event share `X-Shopify-Event-Id`; a delivery keeps `X-Shopify-Webhook-Id` over its retries.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::shop::Shop;
+use super::document::Field;
+use super::render::id_of;
+use super::rules::invalid_variable;
+use super::shop::{Hook, Shop};
+use super::write::Refusal;
 use crate::sandbox::journal::Happening;
+use crate::sandbox::server::is_loopback;
 use crate::sandbox::sign;
 use crate::sandbox::stage::Delivery;
 
 /// The waits before the 8 retries, in minutes; four hours together. The vendor tells the sum only.
 const RETRY_AFTER_MIN: [i64; 8] = [1, 2, 5, 10, 22, 40, 60, 100];
 
+const TOPICS: [&str; 12] = [
+    "APP_UNINSTALLED",
+    "INVENTORY_ITEMS_UPDATE",
+    "INVENTORY_LEVELS_CONNECT",
+    "INVENTORY_LEVELS_DISCONNECT",
+    "INVENTORY_LEVELS_UPDATE",
+    "ORDERS_CANCELLED",
+    "ORDERS_CREATE",
+    "ORDERS_DELETE",
+    "ORDERS_EDITED",
+    "ORDERS_UPDATED",
+    "PRODUCTS_UPDATE",
+    "REFUNDS_CREATE",
+];
+
 impl Shop {
+    /// `webhookSubscriptionCreate`.
+    pub(super) fn subscribe(&mut self, field: &Field) -> Result<Value, Refusal> {
+        let topic = field.text("topic").filter(|topic| TOPICS.contains(topic));
+        let Some(topic) = topic else {
+            return Err(invalid_variable(
+                "topic",
+                "WebhookSubscriptionTopic!",
+                "topic",
+                "Expected a known topic",
+            ));
+        };
+        let sub = field
+            .args
+            .get("webhookSubscription")
+            .unwrap_or(&Value::Null);
+        let url = sub
+            .get("uri")
+            .or(sub.get("callbackUrl"))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let (kind, event) = topic.rsplit_once('_').unwrap_or((topic, ""));
+        let topic = format!("{kind}/{event}").to_lowercase();
+        let refuse = |message: &str| {
+            let error =
+                json!({"field": ["webhookSubscription", "callbackUrl"], "message": message});
+            Ok(json!({"webhookSubscription": null, "userErrors": [error]}))
+        };
+        if !is_loopback(url) {
+            return refuse("Address is not allowed: the sandbox delivers to loopback only");
+        }
+        if self
+            .hooks
+            .values()
+            .any(|hook| hook.topic == topic && hook.url == url)
+        {
+            return refuse("Address for this topic has already been taken");
+        }
+        let id = self.new_id();
+        let hook = Hook {
+            topic: topic.clone(),
+            url: url.to_owned(),
+            created_ms: self.stage.now_ms(),
+        };
+        let node = Self::hook_node(id, &hook);
+        self.hooks.insert(id, hook);
+        self.stage.note(Happening::Subscribed {
+            hook: id,
+            topic,
+            url: url.to_owned(),
+        });
+        Ok(json!({"webhookSubscription": node, "userErrors": []}))
+    }
+
+    /// `webhookSubscriptionDelete`.
+    pub(super) fn unsubscribe(&mut self, field: &Field) -> Value {
+        let gid = field.text("id").unwrap_or_default();
+        let hook = id_of(gid, "WebhookSubscription").filter(|id| self.hooks.remove(id).is_some());
+        let Some(hook) = hook else {
+            let error = json!({"field": ["id"], "message": "Webhook subscription does not exist"});
+            return json!({"deletedWebhookSubscriptionId": null, "userErrors": [error]});
+        };
+        self.stage.note(Happening::Unsubscribed {
+            hook,
+            reason: "by request".to_owned(),
+        });
+        json!({"deletedWebhookSubscriptionId": gid, "userErrors": []})
+    }
+
     /// Tells all subscribers about one event, which may have several topics.
     pub(super) fn announce(&mut self, topics: Vec<(&'static str, Value)>) {
         let event_id = self.stage.dice.uuid();

@@ -12,6 +12,7 @@ mod document;
 mod hooks;
 mod read;
 mod render;
+mod rules;
 mod shop;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use self::shop::Shop;
 use self::write::Refusal;
 use super::faults::FaultCounts;
 use super::journal::Entry;
-use super::market::{CounterError, Goods, Marketplace, Sold};
+use super::market::{CounterError, Goods, Marketplace, Sold, put};
 use super::sign;
 use super::stage::{self, Answer, Conduct, Delivery};
 
@@ -254,8 +255,8 @@ impl Shop {
                 Ok(value) => data.insert(field.alias.clone(), value),
                 Err(Refusal::Whole(error)) => return json!({"errors": [error]}),
                 Err(Refusal::Field(mut error)) => {
-                    error["path"] = json!([field.alias]);
-                    error["locations"] = json!([{"line": 2, "column": 3}]);
+                    put(&mut error, "path", json!([field.alias]));
+                    put(&mut error, "locations", json!([{"line": 2, "column": 3}]));
                     errors.push(error);
                     data.insert(field.alias.clone(), Value::Null)
                 }
@@ -264,7 +265,7 @@ impl Shop {
         let mut answer =
             json!({"data": data, "extensions": self.bucket.extensions(cost, Some(cost))});
         if !errors.is_empty() {
-            answer["errors"] = Value::Array(errors);
+            put(&mut answer, "errors", Value::Array(errors));
         }
         answer
     }

@@ -10,6 +10,7 @@ use super::document::Field;
 use super::render::{gid, id_of, page};
 use super::shop::Shop;
 use super::write::Refusal;
+use crate::sandbox::market::put;
 
 /// `nodes(ids:)` takes at most this many, as every input array.
 const INPUT_MAX: usize = 250;
@@ -60,7 +61,7 @@ impl Shop {
                 .is_none_or(|sku| one.sku.to_lowercase().contains(sku))
                 && since_ms.is_none_or(|since_ms| one.updated_ms > since_ms)
         });
-        let all = all.map(|(item, one)| ((0, one.variant), self.variant_node(*item)));
+        let all = all.map(|(item, one)| ((0, one.id), self.variant_node(*item)));
         paged(field, all.collect())
     }
 
@@ -132,12 +133,6 @@ impl Shop {
             .collect();
         all.sort_by_key(|(key, _)| *key);
         paged(field, all)
-    }
-}
-
-fn put(node: &mut Value, name: &str, value: Value) {
-    if let Some(object) = node.as_object_mut() {
-        object.insert(name.to_owned(), value);
     }
 }
 

@@ -92,8 +92,8 @@ impl Shop {
             return Value::Null;
         };
         json!({
-            "id": gid("ProductVariant", one.variant),
-            "legacyResourceId": one.variant.to_string(),
+            "id": gid("ProductVariant", one.id),
+            "legacyResourceId": one.id.to_string(),
             "sku": one.sku,
             "barcode": null,
             "title": "Default Title",
@@ -280,7 +280,7 @@ impl Shop {
         json!({
             "id": line.id,
             "admin_graphql_api_id": gid("LineItem", line.id),
-            "variant_id": variant.map(|one| one.variant),
+            "variant_id": variant.map(|one| one.id),
             "product_id": variant.map(|one| one.product),
             "sku": self.sku(line.item),
             "title": self.sku(line.item),
@@ -339,7 +339,7 @@ impl Shop {
             "status": "active",
             "updated_at": iso(self.stage.now_ms()),
             "variants": [{
-                "id": one.variant, "product_id": one.product, "sku": one.sku,
+                "id": one.id, "product_id": one.product, "sku": one.sku,
                 "inventory_item_id": item, "inventory_quantity": self.shown(item),
             }],
         })

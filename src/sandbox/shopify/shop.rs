@@ -1,7 +1,7 @@
 //! The state of an emulated Shopify shop, and the movements of its stock.
 //!
 //! Levels follow Shopify's own arithmetic: `on_hand = available + committed`, a sale moves units from
-//! available to committed, fulfilment takes them out of committed and on_hand.
+//! available to committed, fulfilment takes them out of committed and `on_hand`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use crate::sandbox::stage::{Delivery, Stage};
 #[derive(Debug)]
 pub(super) struct Variant {
     pub(super) product: u64,
-    pub(super) variant: u64,
+    pub(super) id: u64,
     pub(super) sku: String,
     pub(super) tracked: bool,
     pub(super) oversells: bool,
@@ -166,7 +166,7 @@ impl Shop {
         let item = self.new_id();
         let variant = Variant {
             product: self.new_id(),
-            variant: self.new_id(),
+            id: self.new_id(),
             sku: one.sku.clone(),
             tracked: one.tracked,
             oversells: one.oversells,
