@@ -22,7 +22,7 @@ use super::super::{Fault, Hint, Receipt, Webhook};
 use super::WooCommerce;
 use super::answers::{ErrorBody, Id};
 use super::orders::{Order, snapshot};
-use super::stock::Product;
+use super::product::Product;
 use crate::domain::ids::OrderId;
 
 const SIGNATURE: &str = "x-wc-webhook-signature";

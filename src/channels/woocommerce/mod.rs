@@ -2,21 +2,25 @@
 //!
 //! What it promises: nothing unverified is read, no write is believed without its echo, and an order's claim on goods is
 //! what the shop itself deducted. What it does not do: compare-and-set (there is none), orders by SKU, and anything with
-//! buyers' data. Files: [`auth`] signs, [`answers`] reads errors and numbers, [`hooks`] and [`orders`] read what
-//! happened, [`stock`] and [`publish`] read and set quantities, [`subscribe`] keeps the webhooks alive.
+//! buyers' data. Files: [`auth`] signs, [`answers`] reads errors and numbers, [`hooks`], [`orders`] and [`sweep`]
+//! read what happened, [`product`], [`stock`] and [`publish`] read and set quantities, [`subscribe`] keeps the webhooks
+//! alive, [`checkup`] looks at the rest.
 //!
 //! Source: connector notes, section W; everything marked there as seen live was seen on WooCommerce 11.0.1.
 
 mod answers;
 mod auth;
+mod checkup;
 mod hooks;
 mod orders;
+mod product;
 mod publish;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod replay;
 mod stock;
 mod subscribe;
+mod sweep;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod testing;
@@ -28,7 +32,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::auth::{Site, setup_error};
-use self::stock::Target;
+use self::product::Target;
 use super::{
     Channel, ChannelSettings, Cursor, Fault, Finding, Level, Listing, Page, Platform, Profile,
     Quota, Receipt, Reply, SetupError, SubscriptionReport, Token, Update, Verdict, Webhook, Which,
@@ -178,7 +182,7 @@ impl Channel for WooCommerce {
     }
 
     async fn order(&self, wire: &dyn Wire, order: &OrderId) -> Result<OrderSnapshot, Fault> {
-        orders::fetch(self, wire, order).await
+        sweep::fetch(self, wire, order).await
     }
 
     async fn orders_since(
@@ -187,7 +191,7 @@ impl Channel for WooCommerce {
         since: Timestamp,
         cursor: Option<Cursor>,
     ) -> Result<Page<OrderSnapshot>, Fault> {
-        orders::sweep(self, wire, since, cursor.as_ref()).await
+        sweep::sweep(self, wire, since, cursor.as_ref()).await
     }
 
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>> {
@@ -229,7 +233,7 @@ impl Channel for WooCommerce {
     }
 
     async fn check(&self, wire: &dyn Wire) -> Result<Vec<Finding>, Fault> {
-        subscribe::check(self, wire).await
+        checkup::check(self, wire).await
     }
 
     /// The keys never end and travel in each call; there is nothing to fetch.

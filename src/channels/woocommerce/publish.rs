@@ -13,7 +13,8 @@ use super::super::{Fault, Update, Verdict, Wire};
 use super::WooCommerce;
 use super::answers::{self, ErrorBody, Id, Manage, Round};
 use super::auth::Call;
-use super::stock::{Target, one};
+use super::product::Target;
+use super::stock::one;
 
 /// One quantity to send, and the updates that it answers.
 #[derive(Debug, Clone)]
