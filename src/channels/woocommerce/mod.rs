@@ -26,6 +26,7 @@ mod sweep;
 mod testing;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -71,6 +72,8 @@ pub struct WooCommerce {
     hook_url: Option<String>,
     opt_in_manage_stock: bool,
     profile: Profile,
+    /// How many items a batch may hold now: fewer than the profile says while the shop is too slow.
+    batch: AtomicUsize,
     /// The parents of variations, for listings that are named by the bare number. It never changes in a shop.
     parents: Mutex<HashMap<u64, u64>>,
 }
@@ -115,6 +118,7 @@ impl WooCommerce {
             secrets: settings.webhook_secrets.clone(),
             hook_url: settings.hook_url.clone(),
             opt_in_manage_stock,
+            batch: AtomicUsize::new(profile().batch_max),
             profile: profile(),
             parents: Mutex::new(HashMap::new()),
         })

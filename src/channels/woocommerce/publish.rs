@@ -5,6 +5,7 @@
 //! compared with what was sent (rules R55, R56). Source: connector notes, W2, and recorded batches of WooCommerce 11.0.1.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +16,11 @@ use super::answers::{self, ErrorBody, Id, Manage, Round};
 use super::auth::Call;
 use super::product::Target;
 use super::stock::one;
+
+/// Fewest items that a slow shop is sent in one call: ten took 1.5 s on a quiet server.
+const BATCH_MIN: usize = 5;
+/// How many more are tried after a full batch was answered.
+const BATCH_STEP: usize = 5;
 
 /// One quantity to send, and the updates that it answers.
 #[derive(Debug, Clone)]
@@ -155,7 +161,7 @@ async fn send(
         None => "/products/batch".to_owned(),
         Some(parent) => format!("/products/{parent}/variations/batch"),
     };
-    let batch_max = shop.profile.batch_max.max(1);
+    let batch_max = shop.batch.load(Ordering::Relaxed).max(1);
     let mut waiting: Vec<Vec<Item>> = items.chunks(batch_max).rev().map(<[_]>::to_vec).collect();
     let mut outcomes = Vec::with_capacity(items.len());
     while let Some(mut batch) = waiting.pop() {
@@ -180,6 +186,7 @@ async fn send(
             Ok(reply) => answers::read::<Echo>(&reply, true),
             Err(fault) => Err(fault),
         };
+        adapt(shop, batch.len(), &echo);
         match echo {
             Ok(echo) => outcomes.extend(compare(batch, &echo)),
             // The parent itself is gone, and every variation with it.
@@ -196,6 +203,19 @@ async fn send(
         }
     }
     outcomes
+}
+
+/// A shop whose answer was lost is most likely too slow for so many items: hosts cut at 30 s, the work behind goes on.
+/// Half as many are sent the next time, and slowly more again when full batches are answered.
+fn adapt<T>(shop: &WooCommerce, sent: usize, echo: &Result<T, Fault>) {
+    let limit = shop.batch.load(Ordering::Relaxed);
+    let next = match echo {
+        Ok(_) if sent >= limit => limit.saturating_add(BATCH_STEP),
+        Err(Fault::Unknown(_)) => sent.min(limit).div_ceil(2).max(BATCH_MIN),
+        Ok(_) | Err(_) => return,
+    };
+    shop.batch
+        .store(next.min(shop.profile.batch_max), Ordering::Relaxed);
 }
 
 /// A batch's answer: items in the order of the request, each a product or an error.
@@ -581,5 +601,33 @@ mod tests {
             &["applied"; 120],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_shop_that_was_too_slow_gets_smaller_batches_and_slowly_larger_ones() {
+        let wanted: Vec<_> = (1..=50).map(|n: i64| (n.to_string(), n)).collect();
+        let wanted: Vec<_> = wanted.iter().map(|(id, n)| (id.as_str(), *n)).collect();
+        let lost = || Err(Fault::Unknown("time-out".into()));
+        let part = |from: u64, to: u64| {
+            let items: Vec<_> = (from..=to)
+                .map(|n| (n, i64::try_from(n).unwrap()))
+                .collect();
+            ("POST", "/products/batch", echo(&items))
+        };
+        let wire = Script::new(vec![
+            ("POST", "/products/batch", lost()),
+            part(1, 25),
+            part(26, 50),
+            part(1, 30),
+            part(31, 50),
+        ]);
+        let shop = shop();
+        let lost = publish(&shop, &wire, &updates(&wanted)).await;
+        assert_eq!(brief(&lost), ["unknown"; 50]);
+        for _ in 0..2 {
+            let done = publish(&shop, &wire, &updates(&wanted)).await;
+            assert_eq!(brief(&done), ["applied"; 50]);
+        }
+        wire.done();
     }
 }
