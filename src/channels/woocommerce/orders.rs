@@ -3,7 +3,8 @@
 //! Every line that WooCommerce itself deducted carries `_reduced_stock`: units that it has deducted for this line *now*.
 //! It grows with an edit, shrinks with a restocking refund (which adds the same to `_restock_refunded_items`; both stay
 //! there at 0), and goes away when the order is cancelled or set back to pending. So an order's claim can be read off any
-//! of its states, in any order of arrival (rule R1). Source: connector notes, W4; `wc_restock_refunded_items` of 11.0.1.
+//! of its states, in any order of arrival (rule R1). Source: connector notes, W4. That both numbers stay at a *full*
+//! restock was read in `wc_restock_refunded_items` of WooCommerce's public source, not recorded.
 //!
 //! **Refunds (rule R7).** R = `_reduced_stock`, S = `_restock_refunded_items`; R + S is what was ever taken.
 //! - Refund with restock *before* completion, of 1 out of 3: R 2, S 1, committed 2 and on hand unchanged, for the unit
