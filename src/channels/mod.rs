@@ -5,6 +5,8 @@
 //! redaction belong to the wire, once for all (design D5). Adding a platform is one folder and one line in [`PLATFORMS`].
 #![warn(clippy::indexing_slicing)]
 
+pub mod shopify;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -20,7 +22,7 @@ use crate::domain::order::OrderSnapshot;
 use crate::domain::quantity::Quantity;
 
 /// Every platform that this program speaks.
-pub static PLATFORMS: &[Platform] = &[];
+pub static PLATFORMS: &[Platform] = &[shopify::PLATFORM];
 
 /// One platform: its name in `config.toml`, what it needs, and how a channel of it is made.
 #[derive(Debug)]
