@@ -1,4 +1,9 @@
 //! onhand keeps a seller's stock right on every channel at once, so that the same unit is never sold twice.
+//!
+//! The rooms and who may import whom; arrows never turn back:
+//! - [`domain`] is pure: what stock is, what a listing shows, when to send it. It imports nothing of ours.
+//! - [`channels`] speak the platforms' languages over an injected wire. They import `domain`.
+//! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;
 pub mod domain;

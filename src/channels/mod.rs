@@ -5,6 +5,7 @@
 //! redaction belong to the wire, once for all (design D5). Adding a platform is one folder and one line in [`PLATFORMS`].
 #![warn(clippy::indexing_slicing)]
 
+pub mod shopify;
 pub mod woocommerce;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use crate::domain::order::OrderSnapshot;
 use crate::domain::quantity::Quantity;
 
 /// Every platform that this program speaks.
-pub static PLATFORMS: &[Platform] = &[woocommerce::PLATFORM];
+pub static PLATFORMS: &[Platform] = &[shopify::PLATFORM, woocommerce::PLATFORM];
 
 /// One platform: its name in `config.toml`, what it needs, and how a channel of it is made.
 #[derive(Debug)]
