@@ -96,9 +96,9 @@ impl fmt::Display for BufferRule {
         }
         let (whole, part) = (self.basis_points / 100, self.basis_points % 100);
         if part == 0 {
-            write!(f, "{whole}%")?
+            write!(f, "{whole}%")?;
         } else {
-            write!(f, "{whole}.{part:02}%")?
+            write!(f, "{whole}.{part:02}%")?;
         }
         if self.units > 0 {
             write!(f, " min {}", self.units)

@@ -147,6 +147,10 @@ fn promise(feed: &Feed) -> (Balance, Explanation) {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers of the tests' own"
+)]
 mod tests {
     use proptest::prelude::*;
 
