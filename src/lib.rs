@@ -6,5 +6,6 @@
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;
+pub mod config;
 pub mod domain;
 pub mod sandbox;
