@@ -3,6 +3,7 @@
 //! The rooms and who may import whom; arrows never turn back:
 //! - [`domain`] is pure: what stock is, what a listing shows, when to send it. It imports nothing of ours.
 //! - [`channels`] speak the platforms' languages over an injected wire. They import `domain`.
+//! - [`config`] reads `config.toml` and the environment into settings. It imports `channels` and `domain`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;

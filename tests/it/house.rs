@@ -10,6 +10,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
     ("channels", &["channels", "domain"]),
     ("sandbox", &["sandbox", "domain"]),
+    ("config", &["config", "channels", "domain"]),
 ];
 
 /// Room, and words that may not stand in its code.
