@@ -4,9 +4,11 @@
 //! - [`domain`] is pure: what stock is, what a listing shows, when to send it. It imports nothing of ours.
 //! - [`channels`] speak the platforms' languages over an injected wire. They import `domain`.
 //! - [`config`] reads `config.toml` and the environment into settings. It imports `channels` and `domain`.
+//! - [`ledger`] keeps the books in one durable store. It imports `domain`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;
 pub mod config;
 pub mod domain;
+pub mod ledger;
 pub mod sandbox;

@@ -10,6 +10,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
     ("channels", &["channels", "domain"]),
     ("sandbox", &["sandbox", "domain"]),
+    ("ledger", &["ledger", "domain"]),
     ("config", &["config", "channels", "domain"]),
 ];
 

@@ -1,0 +1,62 @@
+//! The books: every message, order, movement and belief about what channels show, durable before anything is answered.
+//!
+//! SQLite in the box; the schema is in `schema.sql`.
+
+pub mod sqlite;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or its folder cannot be made or opened.
+    #[error("open the store {path}: {problem}; hint: {hint}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        problem: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The library has a bug that can damage files.
+    #[error(
+        "use SQLite {found}: it can damage a store that two connections write; hint: build with 3.51.3 or newer"
+    )]
+    Library {
+        /// The version that is linked.
+        found: String,
+    },
+    /// The file was written by a newer program.
+    #[error(
+        "read the store {path}: it has schema {found}, this program knows up to {known}; hint: use the newer program"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Another process held the lock for too long.
+    #[error("write to the store: another process holds its lock; hint: try again")]
+    Busy,
+    /// The file is damaged.
+    #[error("read the store: it is damaged ({0}); hint: keep the file and restore the last backup")]
+    Damaged(String),
+    /// Anything else that SQLite says.
+    #[error("use the store: {0}")]
+    Other(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

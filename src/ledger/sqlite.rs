@@ -1,0 +1,157 @@
+//! The store in one SQLite file: write-ahead log, every commit synced, owner-only access.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
+const SQLITE_LEAST: i32 = 3_051_003;
+
+/// How long a write waits for another process before it gives up.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// Opens a store, making the file and its folder where they are missing, and brings its schema up to date.
+///
+/// # Errors
+/// [`StoreError`] if the file cannot be opened, is damaged, or was written by a newer program.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Open {
+        path: path.display().to_string(),
+        problem: error.to_string(),
+        hint: "check that the folder can be written, or set [store] url",
+    };
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
+    }
+    // Made by hand, so that it is never open to others, not even for a moment.
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    prepare(Connection::open(path)?, path)
+}
+
+/// A store in memory, for tests and the simulation.
+///
+/// # Errors
+/// As [`open`].
+pub fn in_memory() -> Result<Connection, StoreError> {
+    prepare(Connection::open_in_memory()?, Path::new(":memory:"))
+}
+
+fn prepare(mut connection: Connection, path: &Path) -> Result<Connection, StoreError> {
+    if rusqlite::version_number() < SQLITE_LEAST {
+        return Err(StoreError::Library {
+            found: rusqlite::version().to_owned(),
+        });
+    }
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// All missing steps in one transaction: the old schema or the new one, never between.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.display().to_string(),
+            found,
+            known,
+        });
+    }
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_made_once_and_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/onhand.db");
+        let first = open(&path).unwrap();
+        first
+            .execute("INSERT INTO fact (name, value) VALUES ('a', 'b')", [])
+            .unwrap();
+        drop(first);
+        let again = open(&path).unwrap();
+        let value: String = again
+            .query_row("SELECT value FROM fact", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(value, "b");
+        let mode: String = again
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        let synchronous: i64 = again
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/onhand.db");
+        let _open = open(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("onhand.db");
+        open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            open(&path),
+            Err(StoreError::Newer { found: 99, .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_no_store_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("onhand.db");
+        fs::write(
+            &path,
+            "this is not a database at all, but a text".repeat(20),
+        )
+        .unwrap();
+        assert!(matches!(open(&path), Err(StoreError::Damaged(_))));
+    }
+}
