@@ -1,0 +1,530 @@
+//! What a message changes: snapshots against the rows that they can touch, all in memory.
+//!
+//! Whoever keeps the books gathers the rows ([`Books`]), calls [`decide`] once per snapshot, and writes what changed.
+//! An order line is found by its listing, else by its SKU text. A line whose goods are not known is parked with its
+//! target and booked when the mapping arrives (rule R38); nothing is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::booking::OrderRecord;
+use super::bundle::{self, Need, Recipes};
+use super::catalog::Mapping;
+use super::clock::Timestamp;
+use super::delivery::Shown;
+use super::ids::{ChannelId, LineId, ListingId, LocationId, OrderId, Sku};
+use super::order::{OrderSnapshot, Standing};
+use super::stock::{Balances, Cause, Count, Movement, Overflow, StockEntry, entries};
+
+/// What one order line has done to the books; frozen when it is first booked (rule R29).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booked {
+    /// The goods of one unit of the listing, flattened.
+    pub needs: Vec<Need>,
+    /// Where it is promised.
+    pub location: LocationId,
+    /// The count that the line was measured against, if there was one.
+    pub count: Option<Count>,
+    /// What it moved so far, one per need.
+    pub moved: Vec<Movement>,
+}
+
+/// One order line in the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineRow {
+    /// The listing that was sold, as the order names it.
+    pub listing: Option<ListingId>,
+    /// The SKU text on the line.
+    pub sku_text: String,
+    /// Where the channel said that it ships from.
+    pub location: Option<LocationId>,
+    /// Units that the platform took from what it shows, in units of the listing.
+    pub taken: i64,
+    /// What it did; `None`: parked, the goods are not known.
+    pub booked: Option<Booked>,
+}
+
+/// One order in the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRow {
+    /// Its states.
+    pub record: OrderRecord,
+    /// Its lines.
+    pub lines: BTreeMap<LineId, LineRow>,
+}
+
+/// One listing, as far as a message can change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListingRow {
+    /// What it is of ours, if that is known.
+    pub mapping: Option<Mapping>,
+    /// What we believe it shows.
+    pub shown: Shown,
+}
+
+/// What one place holds of one SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StockRow {
+    /// The balances.
+    pub balances: Balances,
+    /// The last opening or count.
+    pub count: Option<Count>,
+}
+
+/// How a channel is set up, as far as booking needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelRules {
+    /// Where its orders are promised when it does not say: its first location.
+    pub location: LocationId,
+    /// How fine its times are, plus how far its clock may be off, in ms.
+    pub clock_skew_ms: i64,
+}
+
+/// The rows that a batch can touch. Missing rows do not exist yet.
+#[derive(Debug, Clone, Default)]
+pub struct Books {
+    /// Orders.
+    pub orders: BTreeMap<(ChannelId, OrderId), OrderRow>,
+    /// Listings, by their own id.
+    pub listings: BTreeMap<(ChannelId, ListingId), ListingRow>,
+    /// Other ids by which orders name them.
+    pub aliases: BTreeMap<(ChannelId, ListingId), ListingId>,
+    /// Which SKU of ours a channel's SKU text is, by the channel's folding; ambiguous texts are missing.
+    pub texts: BTreeMap<(ChannelId, String), Sku>,
+    /// Recipes of every bundle that is sold here.
+    pub recipes: Recipes,
+    /// Stock of every SKU that is touched.
+    pub stock: BTreeMap<(Sku, LocationId), StockRow>,
+    /// Versions of every SKU that is touched.
+    pub versions: BTreeMap<Sku, i64>,
+    /// Entries that were made.
+    pub entries: Vec<StockEntry>,
+    /// Orders that were changed.
+    pub changed_orders: BTreeSet<(ChannelId, OrderId)>,
+    /// Listings that were changed.
+    pub changed_listings: BTreeSet<(ChannelId, ListingId)>,
+}
+
+/// What became of one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// How it stands to what was known.
+    pub standing: Standing,
+    /// SKUs whose stock changed.
+    pub touched: BTreeSet<Sku>,
+    /// Lines whose goods are not known.
+    pub parked: Vec<LineId>,
+}
+
+impl Books {
+    /// The listing's own id and what it is, by the id or alias on an order line.
+    pub fn listing(
+        &self,
+        channel: &ChannelId,
+        named: &ListingId,
+    ) -> Option<(ListingId, &ListingRow)> {
+        let key = (channel.clone(), named.clone());
+        let id = if self.listings.contains_key(&key) {
+            named
+        } else {
+            self.aliases.get(&key)?
+        };
+        self.listings
+            .get(&(channel.clone(), id.clone()))
+            .map(|row| (id.clone(), row))
+    }
+
+    /// The goods of one unit of what was sold: by the listing, else by the SKU text.
+    fn goods(
+        &self,
+        channel: &ChannelId,
+        line: &LineRow,
+    ) -> Option<(Vec<Need>, Option<LocationId>)> {
+        let listing = line
+            .listing
+            .as_ref()
+            .and_then(|named| self.listing(channel, named));
+        let mapping = listing.and_then(|(_, row)| row.mapping.clone());
+        let by_text = || {
+            self.texts
+                .get(&(channel.clone(), line.sku_text.clone()))
+                .cloned()
+        };
+        let (sku, factor, location) = match mapping {
+            Some(mapping) => (mapping.sku, mapping.factor, mapping.location),
+            None => (by_text()?, 1, None),
+        };
+        // Recipes are checked when they are imported; one that cannot be opened parks the line.
+        let mut needs = bundle::needs(&sku, &self.recipes).ok()?;
+        for need in &mut needs {
+            need.units = need.units.checked_mul(factor)?;
+        }
+        Some((needs, location))
+    }
+
+    fn newest_count(&self, needs: &[Need], location: &LocationId) -> Option<Count> {
+        let rows = needs
+            .iter()
+            .filter_map(|need| self.stock.get(&(need.sku.clone(), location.clone())));
+        rows.filter_map(|row| row.count).max()
+    }
+
+    /// Books entries: balances follow, versions rise.
+    ///
+    /// # Errors
+    /// [`Overflow`] if a balance does not fit.
+    pub fn post(
+        &mut self,
+        new: Vec<StockEntry>,
+        touched: &mut BTreeSet<Sku>,
+    ) -> Result<(), Overflow> {
+        for entry in new {
+            let row = self
+                .stock
+                .entry((entry.sku.clone(), entry.location.clone()))
+                .or_default();
+            row.balances = row.balances.after(entry.movement)?;
+            if touched.insert(entry.sku.clone()) {
+                let version = self.versions.entry(entry.sku.clone()).or_default();
+                *version = version.checked_add(1).ok_or(Overflow)?;
+            }
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+}
+
+/// Takes one tidy snapshot into the books.
+///
+/// # Errors
+/// [`Overflow`] if a number does not fit; the books are then half changed and must be thrown away.
+pub fn decide(
+    books: &mut Books,
+    snapshot: &OrderSnapshot,
+    rules: &ChannelRules,
+) -> Result<Decided, Overflow> {
+    let key = (snapshot.channel.clone(), snapshot.order.clone());
+    let known = books.orders.remove(&key);
+    let (mut order, standing) = match known {
+        None => (
+            OrderRow {
+                record: OrderRecord::first(snapshot),
+                lines: BTreeMap::new(),
+            },
+            Standing::First,
+        ),
+        Some(mut order) => {
+            let standing = order.record.learn(snapshot);
+            (order, standing)
+        }
+    };
+    for line in &snapshot.lines {
+        order
+            .lines
+            .entry(line.line.clone())
+            .or_insert_with(|| LineRow {
+                listing: line.listing.clone(),
+                sku_text: line.sku.clone(),
+                location: line.location.clone(),
+                taken: 0,
+                booked: None,
+            });
+    }
+    let moment = if standing == Standing::First {
+        snapshot.placed_at
+    } else {
+        snapshot.version.at
+    };
+    let result = settle(books, &key, &mut order, rules, moment);
+    books.changed_orders.insert(key.clone());
+    books.orders.insert(key, order);
+    result.map(|(touched, parked)| Decided {
+        standing,
+        touched,
+        parked,
+    })
+}
+
+/// Books the lines of one order that were parked and can be booked now, for a mapping that arrived.
+///
+/// # Errors
+/// As [`decide`].
+pub fn rebook(
+    books: &mut Books,
+    key: &(ChannelId, OrderId),
+    rules: &ChannelRules,
+) -> Result<BTreeSet<Sku>, Overflow> {
+    let Some(mut order) = books.orders.remove(key) else {
+        return Ok(BTreeSet::new());
+    };
+    let moment = order.record.version().at;
+    let result = settle(books, key, &mut order, rules, moment);
+    books.changed_orders.insert(key.clone());
+    books.orders.insert(key.clone(), order);
+    result.map(|(touched, _)| touched)
+}
+
+/// Brings every line of an order to its target.
+fn settle(
+    books: &mut Books,
+    (channel, id): &(ChannelId, OrderId),
+    order: &mut OrderRow,
+    rules: &ChannelRules,
+    moment: Timestamp,
+) -> Result<(BTreeSet<Sku>, Vec<LineId>), Overflow> {
+    let (mut touched, mut parked) = (BTreeSet::new(), Vec::new());
+    for (line_id, line) in &mut order.lines {
+        let target = order.record.target(line_id);
+        take(
+            books,
+            channel,
+            line,
+            i64::from(target.taken_by_channel),
+            rules,
+            moment,
+        );
+        if line.booked.is_none() {
+            line.booked = books.goods(channel, line).map(|(needs, own)| {
+                let location = line
+                    .location
+                    .clone()
+                    .or(own)
+                    .unwrap_or_else(|| rules.location.clone());
+                let count = books.newest_count(&needs, &location);
+                Booked {
+                    needs,
+                    location,
+                    count,
+                    moved: Vec::new(),
+                }
+            });
+        }
+        let Some(booked) = &mut line.booked else {
+            parked.push(line_id.clone());
+            continue;
+        };
+        let effects: Result<Vec<_>, _> = booked
+            .needs
+            .iter()
+            .map(|need| order.record.effect(line_id, booked.count, need.units))
+            .collect();
+        let effects = effects?;
+        let cause = Cause::Order {
+            channel: channel.clone(),
+            order: id.clone(),
+            line: line_id.clone(),
+        };
+        let new = entries(
+            &booked.needs,
+            &booked.location,
+            &booked.moved,
+            &effects,
+            moment,
+            &cause,
+        )?;
+        booked.moved = effects;
+        books.post(new, &mut touched)?;
+    }
+    Ok((touched, parked))
+}
+
+/// Lets what a listing shows follow what the platform took from it.
+fn take(
+    books: &mut Books,
+    channel: &ChannelId,
+    line: &mut LineRow,
+    taken: i64,
+    rules: &ChannelRules,
+    moment: Timestamp,
+) {
+    let more = taken.saturating_sub(line.taken);
+    line.taken = taken;
+    let Some((id, row)) = line
+        .listing
+        .as_ref()
+        .and_then(|named| books.listing(channel, named))
+    else {
+        return;
+    };
+    let shown = row.shown.after_own_sale(more, moment, rules.clock_skew_ms);
+    if shown != row.shown {
+        let key = (channel.clone(), id);
+        if let Some(row) = books.listings.get_mut(&key) {
+            row.shown = shown;
+        }
+        books.changed_listings.insert(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::Fulfilment;
+    use crate::domain::order::{LineSnapshot, LineTarget, Version};
+
+    fn shop() -> ChannelId {
+        ChannelId::new("shop").unwrap()
+    }
+
+    fn main_place() -> LocationId {
+        LocationId::new("main").unwrap()
+    }
+
+    fn sku(text: &str) -> Sku {
+        Sku::new(text).unwrap()
+    }
+
+    fn rules() -> ChannelRules {
+        ChannelRules {
+            location: main_place(),
+            clock_skew_ms: 2000,
+        }
+    }
+
+    fn books(stock: &[(&str, i64)]) -> Books {
+        let mut books = Books::default();
+        for (text, on_hand) in stock {
+            let balances = Balances {
+                on_hand: *on_hand,
+                ..Balances::default()
+            };
+            books.stock.insert(
+                (sku(text), main_place()),
+                StockRow {
+                    balances,
+                    count: None,
+                },
+            );
+            books.texts.insert((shop(), (*text).to_owned()), sku(text));
+        }
+        books
+    }
+
+    fn sold(order: &str, at: i64, text: &str, committed: u32) -> OrderSnapshot {
+        OrderSnapshot {
+            channel: shop(),
+            order: OrderId::new(order).unwrap(),
+            version: Version {
+                at: Timestamp::from_millis(at),
+                rank: 0,
+            },
+            placed_at: Timestamp::from_millis(at),
+            lines: vec![LineSnapshot {
+                line: LineId::new("1").unwrap(),
+                listing: Some(ListingId::new("10").unwrap()),
+                sku: text.to_owned(),
+                location: None,
+                target: LineTarget {
+                    committed,
+                    taken_by_channel: committed,
+                    ..LineTarget::default()
+                },
+            }],
+        }
+    }
+
+    #[track_caller]
+    fn available(books: &Books, text: &str, expected: i64) {
+        assert_eq!(
+            books.stock[&(sku(text), main_place())].balances.available(),
+            expected,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn ten_copies_of_a_message_are_one_sale() {
+        let mut books = books(&[("A", 10)]);
+        for _ in 0..10 {
+            decide(&mut books, &sold("500", 5000, "A", 2), &rules()).unwrap();
+        }
+        available(&books, "A", 8);
+        assert_eq!(books.entries.len(), 1);
+        assert_eq!(books.versions[&sku("A")], 1);
+    }
+
+    #[test]
+    fn a_bundle_books_all_its_components() {
+        let mut books = books(&[("A", 10), ("B", 10), ("X", 0)]);
+        let need = |text, units| Need {
+            sku: sku(text),
+            units,
+        };
+        books
+            .recipes
+            .insert(sku("X"), vec![need("A", 2), need("B", 1)]);
+        decide(&mut books, &sold("1", 5000, "X", 3), &rules()).unwrap();
+        available(&books, "A", 4);
+        available(&books, "B", 7);
+        // A later recipe does not touch what was ordered.
+        books.recipes.insert(sku("X"), vec![need("A", 5)]);
+        decide(&mut books, &sold("1", 6000, "X", 0), &rules()).unwrap();
+        available(&books, "A", 10);
+        available(&books, "B", 10);
+    }
+
+    #[test]
+    fn an_unknown_sku_is_parked_and_booked_when_it_is_mapped() {
+        let mut books = books(&[("A", 10)]);
+        let found = decide(&mut books, &sold("1", 5000, "NEW", 2), &rules()).unwrap();
+        assert_eq!(found.parked.len(), 1);
+        available(&books, "A", 10);
+        let mapping = Mapping {
+            sku: sku("A"),
+            factor: 3,
+            location: None,
+            fulfilment: Fulfilment::Merchant,
+        };
+        let row = ListingRow {
+            mapping: Some(mapping),
+            shown: Shown::default(),
+        };
+        books
+            .listings
+            .insert((shop(), ListingId::new("10").unwrap()), row);
+        rebook(&mut books, &(shop(), OrderId::new("1").unwrap()), &rules()).unwrap();
+        available(&books, "A", 4);
+        assert_eq!(
+            books.entries[0].at,
+            Timestamp::from_millis(5000),
+            "with its original time"
+        );
+    }
+
+    #[test]
+    fn a_sale_lowers_what_its_own_channel_shows_by_difference() {
+        let mut books = books(&[("A", 10)]);
+        let key = (shop(), ListingId::new("10").unwrap());
+        let shown = Shown::Known {
+            quantity: 10,
+            as_of: Timestamp::from_millis(1000),
+        };
+        books.listings.insert(
+            key.clone(),
+            ListingRow {
+                mapping: None,
+                shown,
+            },
+        );
+        let mut check = |snapshot: OrderSnapshot, quantity| {
+            decide(&mut books, &snapshot, &rules()).unwrap();
+            let expected = Shown::Known {
+                quantity,
+                as_of: Timestamp::from_millis(1000),
+            };
+            assert_eq!(books.listings[&key].shown, expected);
+        };
+        check(sold("1", 5000, "A", 2), 8);
+        check(sold("1", 5000, "A", 2), 8);
+        check(sold("1", 6000, "A", 3), 7);
+        check(sold("1", 7000, "A", 0), 10);
+    }
+
+    #[test]
+    fn an_oversold_sku_goes_below_zero() {
+        let mut books = books(&[("A", 1)]);
+        decide(&mut books, &sold("1", 5000, "A", 4), &rules()).unwrap();
+        available(&books, "A", -3);
+    }
+}
