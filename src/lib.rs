@@ -3,3 +3,4 @@
 pub mod channels;
 pub mod config;
 pub mod domain;
+pub mod output;
