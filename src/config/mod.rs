@@ -17,6 +17,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::fs;
 use std::path::Path;

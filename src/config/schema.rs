@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::Loaded;
 use super::channel::{Around, checked_url};
 use super::check;
-use super::env::Environment;
+use super::env::{Environment, PREFIX};
 use super::named::{authorities, buffers, categories, channels, locations, tiers};
 use super::problem::{Problem, Wrong, nearest};
 use super::read::{Placed, Reader, Section};
@@ -325,8 +325,12 @@ fn unknown_variables(r: &mut Reader<'_>) {
         if r.variables.contains(&name) || r.secret_variables.contains(&name) {
             continue;
         }
-        let rest = name.trim_start_matches(super::env::PREFIX);
-        let near = nearest(&name, r.variables.iter().map(String::as_str)).map(ToOwned::to_owned);
+        let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+        let ends = r
+            .variables
+            .iter()
+            .filter_map(|name| name.strip_prefix(PREFIX));
+        let near = nearest(rest, ends).map(|end| format!("{PREFIX}{end}"));
         let Some((table, _)) = rest.split_once("__") else {
             // Other programs may use our prefix; only what is clearly a slip is worth a word.
             if let Some(near) = near {

@@ -11,6 +11,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("channels", &["channels", "domain"]),
     ("sandbox", &["sandbox", "domain"]),
     ("ledger", &["ledger", "domain"]),
+    ("output", &["output", "domain"]),
     ("config", &["config", "channels", "domain"]),
 ];
 
