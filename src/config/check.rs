@@ -1,8 +1,8 @@
 //! Settings that work and are risky: said once, as warnings, and never changed by us.
 
-use super::buffers::BufferText;
 use super::read::Reader;
 use super::settings::{Mode, Settings};
+use crate::domain::buffer::BufferRule;
 use crate::domain::ids::ChannelId;
 
 /// Notes what is risky in settings that are right.
@@ -48,7 +48,7 @@ fn key_of(channel: &ChannelId) -> String {
     format!("channels.{channel}")
 }
 
-fn weaker(rule: BufferText, than: BufferText) -> bool {
+fn weaker(rule: BufferRule, than: BufferRule) -> bool {
     rule.units <= than.units && rule.basis_points <= than.basis_points && rule != than
 }
 
@@ -113,7 +113,7 @@ fn everything_kept_back(r: &mut Reader<'_>, settings: &Settings) {
         buffers
             .tier
             .iter()
-            .map(|(k, rule)| (format!("buffers.tier.{}", k.word()), *rule)),
+            .map(|(k, rule)| (format!("buffers.tier.{}", k.letter()), *rule)),
     );
     rules.extend(
         buffers

@@ -38,9 +38,9 @@ impl Settings {
                 lines.push(format!("channel {:?} option {key:?} {value:?}", channel.id));
             }
         }
-        lines.push(format!("tier default {}", self.tiers.default.word()));
+        lines.push(format!("tier default {}", self.tiers.default.letter()));
         for (sku, tier) in &self.tiers.pin {
-            lines.push(format!("tier pin {sku:?} {}", tier.word()));
+            lines.push(format!("tier pin {sku:?} {}", tier.letter()));
         }
         for (sku, category) in &self.categories {
             lines.push(format!("category {sku:?} {category:?}"));
@@ -57,7 +57,7 @@ impl Settings {
             buffers
                 .tier
                 .iter()
-                .map(|(k, rule)| format!("buffer tier {} {rule}", k.word())),
+                .map(|(k, rule)| format!("buffer tier {} {rule}", k.letter())),
         );
         lines.extend(
             buffers

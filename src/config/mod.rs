@@ -4,7 +4,6 @@
 //! Secrets stay where they are until [`ChannelConfig::open`] reads them. What the user names (SKUs, channels, locations)
 //! is kept byte for byte: nothing here folds case or guesses numbers (rule R33).
 
-mod buffers;
 mod channel;
 mod check;
 mod digest;
@@ -24,7 +23,6 @@ use std::path::Path;
 
 use crate::channels::Platform;
 
-pub use buffers::{BufferError, BufferSource, BufferText, Buffers};
 pub use channel::{ChannelConfig, Role};
 pub use digest::plan_difference;
 pub use env::Environment;
@@ -33,7 +31,7 @@ pub use schema::{listen_refusal, parse};
 pub use secret::{SecretRef, SecretSource};
 pub use settings::{
     Authority, LOCATION_IMPLIED, LaneSettings, ListenSettings, Mode, RetentionSettings,
-    RetrySettings, Settings, StoreSettings, Tier, TierSettings,
+    RetrySettings, Settings, StoreSettings, TierSettings,
 };
 
 /// What `onhand init` writes: every key, explained, with its default.

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::buffers::{BufferText, Buffers};
 use super::channel::{self, Around, ChannelConfig, Role};
 use super::problem::{Wrong, did_you_mean};
 use super::read::{Placed, Reader, Section};
-use super::settings::{Authority, LOCATION_IMPLIED, Tier, TierSettings};
+use super::settings::{Authority, LOCATION_IMPLIED, TierSettings};
+use crate::domain::buffer::{BufferRule, Buffers};
 use crate::domain::ids::{ChannelId, LocationId, NameError, Sku};
+use crate::domain::tier::Tier;
 
 /// A name of the user, or a problem at its place.
 fn name<'t, T>(
@@ -229,7 +230,7 @@ fn named_buffers<'t, K: Ord>(
     r: &mut Reader<'t>,
     section: &mut Section<'t>,
     make: fn(&str) -> Result<K, NameError>,
-) -> BTreeMap<K, BufferText> {
+) -> BTreeMap<K, BufferRule> {
     let mut rules = BTreeMap::new();
     for text in section.names() {
         let rule = buffer(r, section, &text);
@@ -240,9 +241,9 @@ fn named_buffers<'t, K: Ord>(
     rules
 }
 
-fn buffer<'t>(r: &mut Reader<'t>, section: &mut Section<'t>, key: &str) -> Option<BufferText> {
+fn buffer<'t>(r: &mut Reader<'t>, section: &mut Section<'t>, key: &str) -> Option<BufferRule> {
     let text = section.text_or_number(r, key)?;
-    match BufferText::parse(&text.value) {
+    match BufferRule::parse(&text.value) {
         Ok(rule) => {
             if rule.basis_points > 0 && rule.units == 0 {
                 let says = format!(

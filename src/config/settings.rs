@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::buffers::Buffers;
 use super::channel::ChannelConfig;
 use super::secret::SecretRef;
+use crate::domain::buffer::Buffers;
 use crate::domain::ids::{ChannelId, LocationId, Sku};
+use crate::domain::tier::Tier;
 
 /// The location that is there when none is declared.
 pub const LOCATION_IMPLIED: &str = "main";
@@ -29,31 +30,6 @@ impl Mode {
         match self {
             Self::Manage => "manage",
             Self::Observe => "observe",
-        }
-    }
-}
-
-/// How fast a SKU sells (rule R83): A at least 10 units an hour at peak, B at least 2, C less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// Fast.
-    A,
-    /// Moderate.
-    B,
-    /// Slow.
-    C,
-}
-
-impl Tier {
-    /// The words in the file, with what they mean.
-    pub const WORDS: [(&'static str, Self); 3] = [("A", Self::A), ("B", Self::B), ("C", Self::C)];
-
-    /// The word in the file.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::B => "B",
-            Self::C => "C",
         }
     }
 }

@@ -17,6 +17,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// The words in files, with what they mean.
+    pub const WORDS: [(&'static str, Self); 3] = [("A", Self::A), ("B", Self::B), ("C", Self::C)];
+
     /// One letter.
     pub const fn letter(self) -> &'static str {
         match self {

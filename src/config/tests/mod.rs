@@ -190,7 +190,7 @@ fn names_of_the_user_are_kept_byte_for_byte() {
     assert!(!settings.buffers.sku.contains_key("123"));
     assert_eq!(
         (settings.tiers.pin["B2"], settings.tiers.pin["b2"]),
-        (Tier::B, Tier::C)
+        (crate::domain::tier::Tier::B, crate::domain::tier::Tier::C)
     );
     assert_eq!(settings.lanes.sweep_s, 7);
 }
