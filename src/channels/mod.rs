@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, LocationId, OrderId};
+pub use crate::domain::message::{Hint, Level, Listing};
 use crate::domain::order::OrderSnapshot;
 use crate::domain::quantity::Quantity;
 
@@ -255,31 +256,6 @@ pub struct Receipt {
     pub reply: Option<Bytes>,
 }
 
-/// Something that a message points at and does not carry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "what")]
-pub enum Hint {
-    /// Fetch this order.
-    Order(OrderId),
-    /// Read what this listing shows.
-    Level(ListingId),
-    /// Sweep the orders since the watermark.
-    Orders,
-    /// The listings of the channel changed: discover them again.
-    Listings,
-}
-
-/// A quantity that a channel reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Level {
-    /// Whose.
-    pub listing: ListingId,
-    /// What it shows, in what the platform takes; may be negative (Shopify). `None`: it does not track a quantity.
-    pub shows: Option<i64>,
-    /// When that was true, by the platform's clock; `None`: at the time of the read.
-    pub at: Option<Timestamp>,
-}
-
 /// One page of something, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -301,21 +277,6 @@ pub enum Which<'a> {
     All(Option<Cursor>),
     /// These, at most [`Profile::batch_max`].
     These(&'a [ListingId]),
-}
-
-/// What a channel sells, as discovery found it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
-    /// Its id, as `publish` takes it.
-    pub listing: ListingId,
-    /// Another id by which orders name it.
-    pub alias: Option<ListingId>,
-    /// Their SKU text; empty if there is none.
-    pub sku: String,
-    /// Why its quantity cannot be set: untracked, computed by the platform, held by the marketplace.
-    pub not_publishable: Option<String>,
-    /// What a person should know about it, such as `sells below zero`.
-    pub remark: Option<String>,
 }
 
 /// One quantity to show.

@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod desired;
 pub mod ids;
 pub mod lane;
+pub mod message;
 pub mod order;
 pub mod quantity;
 pub mod retry;

@@ -3,6 +3,7 @@
 //! SQLite in the box; the schema is in `schema.sql`.
 
 pub mod sqlite;
+pub mod tables;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]

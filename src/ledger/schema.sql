@@ -7,13 +7,15 @@ CREATE TABLE event (
   channel TEXT NOT NULL,
   topic TEXT NOT NULL,
   delivery TEXT,
-  digest BLOB NOT NULL,
+  subject TEXT,
+  happened_at INTEGER,
   received_at INTEGER NOT NULL,
   outcome TEXT NOT NULL,
   reason TEXT,
   body BLOB
 ) STRICT;
-CREATE UNIQUE INDEX event_delivery ON event (channel, delivery) WHERE delivery IS NOT NULL;
+CREATE INDEX event_delivery ON event (channel, delivery) WHERE delivery IS NOT NULL;
+CREATE INDEX event_subject ON event (subject) WHERE subject IS NOT NULL;
 CREATE INDEX event_parked ON event (outcome, received_at);
 
 -- Orders and what their lines have done to the books.
@@ -21,7 +23,6 @@ CREATE TABLE orders (
   channel TEXT NOT NULL,
   id TEXT NOT NULL,
   record TEXT NOT NULL,
-  event INTEGER,
   PRIMARY KEY (channel, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE order_line (
@@ -41,9 +42,10 @@ CREATE INDEX order_line_parked ON order_line (channel, listing, sku_text) WHERE 
 CREATE TABLE sku (
   sku TEXT PRIMARY KEY,
   version INTEGER NOT NULL DEFAULT 0,
-  tier TEXT,
-  created_at INTEGER NOT NULL
+  lowered TEXT NOT NULL,
+  tier TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sku_lowered ON sku (lowered);
 CREATE TABLE stock (
   sku TEXT NOT NULL,
   location TEXT NOT NULL,
@@ -67,9 +69,11 @@ CREATE TABLE entry (
   at INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   cause TEXT NOT NULL,
-  event INTEGER
+  channel TEXT,
+  orders TEXT
 ) STRICT;
 CREATE INDEX entry_of ON entry (sku, location, at);
+CREATE INDEX entry_order ON entry (orders) WHERE orders IS NOT NULL;
 
 -- Recipes.
 CREATE TABLE recipe (
@@ -97,7 +101,6 @@ CREATE TABLE listing (
   stale INTEGER NOT NULL DEFAULT 0,
   acked INTEGER,
   verified_at INTEGER,
-  dirty_since INTEGER,
   until INTEGER,
   failures INTEGER NOT NULL DEFAULT 0,
   due_at INTEGER NOT NULL DEFAULT 0,

@@ -1,5 +1,11 @@
 //! The store in one SQLite file: write-ahead log, every commit synced, owner-only access.
 
+mod books;
+mod delivery;
+mod facts;
+mod tables;
+mod verify;
+
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -8,15 +14,73 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
+use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../schema.sql")];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;
 
 /// How long a write waits for another process before it gives up.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// A store in one file (or in memory).
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// As [`open`].
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        open(path).map(|connection| Self { connection })
+    }
+
+    /// As [`in_memory`].
+    ///
+    /// # Errors
+    /// As [`in_memory`].
+    pub fn in_memory() -> Result<Self, StoreError> {
+        in_memory().map(|connection| Self { connection })
+    }
+
+    fn run(
+        &mut self,
+        behavior: TransactionBehavior,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        work(&mut tables::Rows(&transaction))?;
+        Ok(transaction.commit()?)
+    }
+}
+
+impl Store for Sqlite {
+    fn write(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.run(TransactionBehavior::Immediate, work)
+    }
+
+    fn read(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.run(TransactionBehavior::Deferred, work)
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Deferred)?;
+        verify::verify(&transaction)
+    }
+}
 
 /// Opens a store, making the file and its folder where they are missing, and brings its schema up to date.
 ///

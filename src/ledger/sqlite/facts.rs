@@ -1,0 +1,290 @@
+//! Messages, waiting work, channels, small facts and the audit chain.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::books::{json, name, value};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ChannelId, OrderId};
+use crate::domain::message::Hint;
+use crate::ledger::tables::{
+    AuditEntry, AuditRow, ChannelState, DeadLetter, EventRow, HintRow, Result,
+};
+
+pub(super) fn add_events(db: &Connection, events: &[EventRow]) -> Result<Vec<i64>> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO event (channel, topic, delivery, subject, happened_at, received_at, outcome, reason, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let mut ids = Vec::with_capacity(events.len());
+    for event in events {
+        ids.push(insert.insert(params![
+            event.channel.as_str(),
+            event.topic,
+            event.delivery,
+            event.subject,
+            event.happened_at.map(Timestamp::millis),
+            event.received_at.millis(),
+            event.outcome.word(),
+            event.reason,
+            event.body,
+        ])?);
+    }
+    Ok(ids)
+}
+
+pub(super) fn seen_deliveries(
+    db: &Connection,
+    ids: &BTreeSet<(ChannelId, String)>,
+) -> Result<BTreeSet<(ChannelId, String)>> {
+    let mut seen = BTreeSet::new();
+    if ids.is_empty() {
+        return Ok(seen);
+    }
+    let mut read = db.prepare_cached(
+        "SELECT DISTINCT e.channel, e.delivery FROM json_each(?1) k
+         CROSS JOIN event e ON e.channel = k.value ->> 0 AND e.delivery = k.value ->> 1",
+    )?;
+    let mut rows = read.query([json(ids)?])?;
+    while let Some(row) = rows.next()? {
+        seen.insert((name(&row.get::<_, String>(0)?)?, row.get(1)?));
+    }
+    Ok(seen)
+}
+
+pub(super) fn parked_orders(db: &Connection) -> Result<BTreeSet<(ChannelId, OrderId)>> {
+    let mut read =
+        db.prepare_cached("SELECT DISTINCT channel, orders FROM order_line WHERE booked IS NULL")?;
+    let mut rows = read.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        found.insert((
+            name(&row.get::<_, String>(0)?)?,
+            name(&row.get::<_, String>(1)?)?,
+        ));
+    }
+    Ok(found)
+}
+
+pub(super) fn ask(db: &Connection, hints: &[(ChannelId, Hint)], now: Timestamp) -> Result<()> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO hint (channel, hint, asked_at, due_at) VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT DO UPDATE SET asked_at = ?3",
+    )?;
+    for (channel, hint) in hints {
+        insert.execute(params![channel.as_str(), json(hint)?, now.millis()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn due_hints(db: &Connection, now: Timestamp, most: usize) -> Result<Vec<HintRow>> {
+    let mut read = db.prepare_cached(
+        "SELECT channel, hint, asked_at, failures FROM hint WHERE due_at <= ?1 ORDER BY due_at, channel, hint LIMIT ?2",
+    )?;
+    let mut rows = read.query(params![
+        now.millis(),
+        i64::try_from(most).unwrap_or(i64::MAX)
+    ])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(HintRow {
+            channel: name(&row.get::<_, String>(0)?)?,
+            hint: value(&row.get::<_, String>(1)?)?,
+            asked_at: Timestamp::from_millis(row.get(2)?),
+            failures: row.get(3)?,
+        });
+    }
+    Ok(found)
+}
+
+/// Takes a hint away, unless it was asked again since it was read: then what was fetched may be older than the asking.
+pub(super) fn hint_done(db: &Connection, hint: &HintRow) -> Result<()> {
+    db.prepare_cached("DELETE FROM hint WHERE channel = ?1 AND hint = ?2 AND asked_at <= ?3")?
+        .execute(params![
+            hint.channel.as_str(),
+            json(&hint.hint)?,
+            hint.asked_at.millis()
+        ])?;
+    Ok(())
+}
+
+pub(super) fn hint_later(db: &Connection, hint: &HintRow, due_at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE hint SET failures = ?3, due_at = ?4 WHERE channel = ?1 AND hint = ?2",
+    )?
+    .execute(params![
+        hint.channel.as_str(),
+        json(&hint.hint)?,
+        hint.failures,
+        due_at.millis()
+    ])?;
+    Ok(())
+}
+
+pub(super) fn add_dead_letter(db: &Connection, letter: &DeadLetter) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO dead_letter (channel, kind, what, reason, answer, attempts, first_at, last_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
+         ON CONFLICT DO UPDATE SET reason = ?4, answer = ?5, attempts = attempts + ?6, last_at = ?7",
+    )?
+    .execute(params![
+        letter.channel.as_str(),
+        letter.kind,
+        letter.what,
+        letter.reason,
+        letter.answer,
+        letter.attempts,
+        letter.at.millis()
+    ])?;
+    Ok(())
+}
+
+pub(super) fn close_dead_letter(
+    db: &Connection,
+    channel: &ChannelId,
+    kind: &str,
+    what: &str,
+) -> Result<()> {
+    db.prepare_cached("DELETE FROM dead_letter WHERE channel = ?1 AND kind = ?2 AND what = ?3")?
+        .execute([channel.as_str(), kind, what])?;
+    Ok(())
+}
+
+pub(super) fn dead_letters(db: &Connection) -> Result<Vec<DeadLetter>> {
+    let mut read = db.prepare_cached(
+        "SELECT channel, kind, what, reason, answer, attempts, last_at FROM dead_letter ORDER BY first_at, id",
+    )?;
+    let mut rows = read.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(DeadLetter {
+            channel: name(&row.get::<_, String>(0)?)?,
+            kind: row.get(1)?,
+            what: row.get(2)?,
+            reason: row.get(3)?,
+            answer: row.get(4)?,
+            attempts: row.get(5)?,
+            at: Timestamp::from_millis(row.get(6)?),
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn channel(db: &Connection, channel: &ChannelId) -> Result<ChannelState> {
+    let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+    let found = db
+        .prepare_cached(
+            "SELECT orders_through, orders_read_at, held, token, last_hook_at FROM channel WHERE channel = ?1",
+        )?
+        .query_row([channel.as_str()], |row| {
+            Ok(ChannelState {
+                orders_through: Timestamp::from_millis(row.get(0)?),
+                orders_read_at: time(row.get(1)?),
+                held: row.get(2)?,
+                token: row.get(3)?,
+                last_hook_at: time(row.get(4)?),
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+pub(super) fn set_channel(
+    db: &Connection,
+    channel: &ChannelId,
+    state: &ChannelState,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO channel (channel, orders_through, orders_read_at, held, token, last_hook_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET orders_through = ?2, orders_read_at = ?3, held = ?4, token = ?5, last_hook_at = ?6",
+    )?
+    .execute(params![
+        channel.as_str(),
+        state.orders_through.millis(),
+        state.orders_read_at.map(Timestamp::millis),
+        state.held,
+        state.token,
+        state.last_hook_at.map(Timestamp::millis)
+    ])?;
+    Ok(())
+}
+
+pub(super) fn fact(db: &Connection, key: &str) -> Result<Option<String>> {
+    let mut read = db.prepare_cached("SELECT value FROM fact WHERE name = ?1")?;
+    Ok(read.query_row([key], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn set_fact(db: &Connection, key: &str, text: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+    )?
+    .execute([key, text])?;
+    Ok(())
+}
+
+/// The digest of one row of the audit: over the digest before it and everything in it, each part with its length.
+pub(super) fn link(before: &[u8], id: i64, at: i64, parts: [&str; 4]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(id.to_be_bytes());
+    hash.update(at.to_be_bytes());
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().to_vec()
+}
+
+pub(super) fn audit(db: &Connection, rows: &[AuditRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let last = db
+        .prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()?;
+    let (mut id, mut digest) = last.unwrap_or_default();
+    let mut insert = db.prepare_cached(
+        "INSERT INTO audit (id, at, kind, channel, subject, detail, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for row in rows {
+        id += 1;
+        let channel = row.channel.as_ref().map(ChannelId::as_str);
+        let parts = [row.kind, channel.unwrap_or(""), &row.subject, &row.detail];
+        digest = link(&digest, id, row.at.millis(), parts);
+        insert.execute(params![
+            id,
+            row.at.millis(),
+            row.kind,
+            channel,
+            row.subject,
+            row.detail,
+            digest
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn audit_of(db: &Connection, subject: &str) -> Result<Vec<AuditEntry>> {
+    let mut read = db.prepare_cached(
+        "SELECT id, at, kind, channel, subject, detail FROM audit WHERE subject = ?1 ORDER BY id",
+    )?;
+    let mut rows = read.query([subject])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(AuditEntry {
+            id: row.get(0)?,
+            at: Timestamp::from_millis(row.get(1)?),
+            kind: row.get(2)?,
+            channel: row.get(3)?,
+            subject: row.get(4)?,
+            detail: value(&row.get::<_, String>(5)?)?,
+        });
+    }
+    Ok(found)
+}
