@@ -14,6 +14,7 @@ use super::catalog::Mapping;
 use super::clock::Timestamp;
 use super::delivery::Shown;
 use super::ids::{ChannelId, LineId, ListingId, LocationId, OrderId, Sku};
+use super::message::Level;
 use super::order::{OrderSnapshot, Standing};
 use super::stock::{Balances, Cause, Count, Movement, Overflow, StockEntry, entries};
 
@@ -61,6 +62,8 @@ pub struct ListingRow {
     pub mapping: Option<Mapping>,
     /// What we believe it shows.
     pub shown: Shown,
+    /// A call to it is under way.
+    pub sending: bool,
 }
 
 /// What one place holds of one SKU.
@@ -104,6 +107,11 @@ pub struct Books {
     pub changed_orders: BTreeSet<(ChannelId, OrderId)>,
     /// Listings that were changed.
     pub changed_listings: BTreeSet<(ChannelId, ListingId)>,
+    /// Listings that show something that nobody accounted for: what was acknowledged of them is taken back.
+    pub reopened: BTreeSet<(ChannelId, ListingId)>,
+    /// Listings whose platform took or gave back units while a call of ours was under way: what they show after it is
+    /// not certain.
+    pub disturbed: BTreeSet<(ChannelId, ListingId)>,
 }
 
 /// What became of one snapshot.
@@ -329,6 +337,54 @@ fn settle(
     Ok((touched, parked))
 }
 
+/// What a reported level says about what we believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It is what we believed, or what we sent: an echo.
+    Agrees,
+    /// It shows something else.
+    Differs,
+    /// It says nothing: the listing is not known or not counted, a call is under way, or it is not clearly newer.
+    Nothing(&'static str),
+}
+
+/// Takes in a level that a channel reported by itself (design D2). Levels never move master (design D9).
+pub fn observe(
+    books: &mut Books,
+    channel: &ChannelId,
+    level: &Level,
+    received_at: Timestamp,
+    rules: &ChannelRules,
+) -> Observed {
+    let Some((id, row)) = books.listing(channel, &level.listing) else {
+        return Observed::Nothing("the listing is not known");
+    };
+    let Some(quantity) = level.shows else {
+        return Observed::Nothing("the channel does not count it");
+    };
+    if row.sending {
+        return Observed::Nothing("a call to the listing was under way");
+    }
+    let at = level.at.unwrap_or(received_at).min(received_at);
+    let agrees = matches!(row.shown, Shown::Known { quantity: known, .. } if known == quantity);
+    if agrees {
+        return Observed::Agrees;
+    }
+    if at < row.shown.as_of().plus(rules.clock_skew_ms) {
+        return Observed::Nothing("not clearly newer than what is known");
+    }
+    let key = (channel.clone(), id);
+    if let Some(row) = books.listings.get_mut(&key) {
+        row.shown = Shown::Known {
+            quantity,
+            as_of: at,
+        };
+    }
+    books.changed_listings.insert(key.clone());
+    books.reopened.insert(key);
+    Observed::Differs
+}
+
 /// Lets what a listing shows follow what the platform took from it.
 fn take(
     books: &mut Books,
@@ -348,13 +404,21 @@ fn take(
         return;
     };
     let shown = row.shown.after_own_sale(more, moment, rules.clock_skew_ms);
-    if shown != row.shown {
-        let key = (channel.clone(), id);
-        if let Some(row) = books.listings.get_mut(&key) {
-            row.shown = shown;
-        }
-        books.changed_listings.insert(key);
+    let (changed, sending) = (shown != row.shown, row.sending);
+    if more != 0 && sending {
+        books.disturbed.insert((channel.clone(), id.clone()));
     }
+    if changed {
+        update_shown(books, channel, id, shown);
+    }
+}
+
+fn update_shown(books: &mut Books, channel: &ChannelId, id: ListingId, shown: Shown) {
+    let key = (channel.clone(), id);
+    if let Some(row) = books.listings.get_mut(&key) {
+        row.shown = shown;
+    }
+    books.changed_listings.insert(key);
 }
 
 #[cfg(test)]
@@ -479,6 +543,7 @@ mod tests {
         let row = ListingRow {
             mapping: Some(mapping),
             shown: Shown::default(),
+            sending: false,
         };
         books
             .listings
@@ -505,6 +570,7 @@ mod tests {
             ListingRow {
                 mapping: None,
                 shown,
+                sending: false,
             },
         );
         let mut check = |snapshot: OrderSnapshot, quantity| {
@@ -526,5 +592,52 @@ mod tests {
         let mut books = books(&[("A", 1)]);
         decide(&mut books, &sold("1", 5000, "A", 4), &rules()).unwrap();
         available(&books, "A", -3);
+    }
+
+    #[test]
+    fn a_level_is_believed_only_when_it_is_clearly_newer() {
+        let key = (shop(), ListingId::new("10").unwrap());
+        let believed = Shown::Known {
+            quantity: 10,
+            as_of: Timestamp::from_millis(1000),
+        };
+        let check = |shows: Option<i64>, at: i64, sending: bool, expected: Observed, shown: i64| {
+            let mut books = books(&[("A", 10)]);
+            books.listings.insert(
+                key.clone(),
+                ListingRow {
+                    mapping: None,
+                    shown: believed,
+                    sending,
+                },
+            );
+            let level = Level {
+                listing: key.1.clone(),
+                shows,
+                at: Some(Timestamp::from_millis(at)),
+            };
+            let found = observe(
+                &mut books,
+                &shop(),
+                &level,
+                Timestamp::from_millis(9000),
+                &rules(),
+            );
+            assert_eq!(
+                std::mem::discriminant(&found),
+                std::mem::discriminant(&expected),
+                "{found:?}"
+            );
+            assert_eq!(books.listings[&key].shown.stand_in(), Some(shown));
+            assert_eq!(
+                books.reopened.len(),
+                usize::from(found == Observed::Differs)
+            );
+        };
+        check(Some(10), 5000, false, Observed::Agrees, 10);
+        check(Some(7), 5000, false, Observed::Differs, 7);
+        check(Some(7), 2999, false, Observed::Nothing(""), 10);
+        check(Some(7), 5000, true, Observed::Nothing(""), 10);
+        check(None, 5000, false, Observed::Nothing(""), 10);
     }
 }

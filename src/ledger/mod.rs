@@ -1,12 +1,18 @@
 //! The books: every message, order, movement and belief about what channels show, durable before anything is answered.
 //!
-//! SQLite in the box; the schema is in `schema.sql`.
+//! SQLite in the box; the schema is in `schema.sql`. [`record`] takes messages in, [`counts`] takes what people counted,
+//! [`tables`] is what a store must be able to do, [`Ledger`] owns it and commits in groups.
 
+pub mod counts;
+pub mod record;
 pub mod sqlite;
 pub mod tables;
+mod writer;
+
+pub use writer::Ledger;
 
 /// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The file or its folder cannot be made or opened.
     #[error("open the store {path}: {problem}; hint: {hint}")]
@@ -44,6 +50,9 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("read the store: it is damaged ({0}); hint: keep the file and restore the last backup")]
     Damaged(String),
+    /// The thread that owns the store has ended.
+    #[error("use the store: it was closed")]
+    Closed,
     /// Anything else that SQLite says.
     #[error("use the store: {0}")]
     Other(String),

@@ -84,7 +84,7 @@ CREATE TABLE recipe (
 ) STRICT, WITHOUT ROWID;
 
 -- What channels sell, what it is of ours, and what we believe they show. `acked` is the feed version that was last
--- acknowledged; NULL: none. Dirty is what differs from the sum of the versions of its feeds, and nothing else.
+-- acknowledged; NULL: none. `disturbed`: the platform took or gave back units while a call was under way. Dirty is what differs from the sum of the versions of its feeds, and nothing else.
 CREATE TABLE listing (
   channel TEXT NOT NULL,
   listing TEXT NOT NULL,
@@ -105,6 +105,7 @@ CREATE TABLE listing (
   failures INTEGER NOT NULL DEFAULT 0,
   due_at INTEGER NOT NULL DEFAULT 0,
   sending INTEGER,
+  disturbed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (channel, listing)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX listing_alias ON listing (channel, alias) WHERE alias IS NOT NULL;

@@ -291,6 +291,10 @@ pub struct StockLine {
 }
 
 /// The rows of one transaction.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails as the store does, with a StoreError"
+)]
 pub trait Tables {
     // The books.
 

@@ -1,4 +1,10 @@
 //! The integration tests: one binary, a module per room.
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod woocommerce_deliveries;

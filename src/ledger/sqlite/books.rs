@@ -202,9 +202,9 @@ fn listings(
     }
     let keys = json(named)?;
     for sql in [
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.listing = k.value ->> 1",
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.alias = k.value ->> 1",
     ] {
         let mut read = db.prepare_cached(sql)?;
@@ -219,6 +219,7 @@ fn listings(
             let found = ListingRow {
                 mapping: mapping(row.get(3)?, row.get(4)?, row.get(5)?, &fulfilment)?,
                 shown: shown(row, 7)?,
+                sending: row.get(10)?,
             };
             books.listings.insert((channel, listing), found);
         }
@@ -386,6 +387,11 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
             books.versions.get(sku).copied().unwrap_or(0)
         ])?;
     }
+    write_beliefs(db, books)
+}
+
+/// What we believe that listings show.
+fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
     let mut believe = db.prepare_cached(
         "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5 WHERE channel = ?1 AND listing = ?2",
     )?;
@@ -394,6 +400,16 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
             let (known, quantity, at) = shown_columns(row.shown);
             believe.execute(params![key.0.as_str(), key.1.as_str(), known, quantity, at])?;
         }
+    }
+    let mut reopen =
+        db.prepare_cached("UPDATE listing SET acked = NULL WHERE channel = ?1 AND listing = ?2")?;
+    for (channel, listing) in &books.reopened {
+        reopen.execute([channel.as_str(), listing.as_str()])?;
+    }
+    let mut disturb =
+        db.prepare_cached("UPDATE listing SET disturbed = 1 WHERE channel = ?1 AND listing = ?2")?;
+    for (channel, listing) in &books.disturbed {
+        disturb.execute([channel.as_str(), listing.as_str()])?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::books::{balances, json, mapping, name, recipes, shown, shown_columns}
 use crate::domain::bundle::{self, Recipes};
 use crate::domain::catalog::{Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ListingId, ListingKey, LocationId, Sku};
+use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, Sku};
 use crate::ledger::StoreError;
 use crate::ledger::tables::{CatalogRow, FeedRow, ListingState, Result, Selection, Settled};
 
@@ -50,10 +50,7 @@ pub(super) fn listings(db: &Connection, which: &Selection) -> Result<Vec<Listing
     );
     let mut found = Vec::new();
     let mut read = db.prepare_cached(&sql)?;
-    let mut rows = read.query(params![
-        list,
-        which.channel.as_ref().map(|channel| channel.as_str())
-    ])?;
+    let mut rows = read.query(params![list, which.channel.as_ref().map(ChannelId::as_str)])?;
     while let Some(row) = rows.next()? {
         found.push(listing(row)?);
     }
@@ -140,8 +137,9 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
 
 /// Marks listings as being sent to.
 pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Result<()> {
-    let mut mark =
-        db.prepare_cached("UPDATE listing SET sending = ?3 WHERE channel = ?1 AND listing = ?2")?;
+    let mut mark = db.prepare_cached(
+        "UPDATE listing SET sending = ?3, disturbed = 0 WHERE channel = ?1 AND listing = ?2",
+    )?;
     for (key, quantity) in sending {
         mark.execute(params![
             key.channel.as_str(),
@@ -155,9 +153,9 @@ pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Resu
 /// Writes down what became of turns. An acknowledged version never falls: an older one leaves it as it is.
 pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
     let mut write = db.prepare_cached(
-        "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5, stale = ?6,
+        "UPDATE listing SET known = ?3 AND NOT disturbed, shown = ?4, shown_at = ?5, stale = ?6,
            acked = CASE WHEN ?7 IS NULL OR acked > ?7 THEN acked ELSE ?7 END,
-           verified_at = COALESCE(?8, verified_at), failures = ?9, due_at = ?10, sending = NULL
+           verified_at = COALESCE(?8, verified_at), failures = ?9, due_at = ?10, sending = NULL, disturbed = 0
          WHERE channel = ?1 AND listing = ?2",
     )?;
     for turn in settled {

@@ -1,0 +1,188 @@
+//! What people counted: opening stock, counts and set-to-N are observations at a time (rules R47 and R49).
+//!
+//! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::record::BookRules;
+use super::tables::{AuditRow, Result, Tables, Wanted};
+use super::{StoreError, record};
+use crate::domain::clock::Timestamp;
+use crate::domain::decide::rebook;
+use crate::domain::ids::{ChannelId, LocationId, OrderId, Sku};
+use crate::domain::quantity::Balance;
+use crate::domain::stock::{Balances, Basis, Cause, Count, Movement, StockEntry};
+
+/// One counted place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The goods.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationId,
+    /// How many.
+    pub units: Balance,
+    /// Of what.
+    pub basis: Basis,
+    /// Units there that are not for sale; `None` leaves them as they are.
+    pub set_aside: Option<Balance>,
+    /// When that was true.
+    pub at: Timestamp,
+}
+
+/// What a count changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Variance {
+    /// The goods.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationId,
+    /// What the book said at that time.
+    pub book: Balance,
+    /// What was counted.
+    pub counted: Balance,
+    /// The difference that was entered.
+    pub variance: Balance,
+    /// What is on hand now, later movements included.
+    pub on_hand: Balance,
+}
+
+/// Enters counts, in their order; what each changed.
+///
+/// # Errors
+/// If a number does not fit, or as the store.
+pub fn count(
+    tables: &mut dyn Tables,
+    counted: &[Counted],
+    by: &str,
+    now: Timestamp,
+) -> Result<Vec<Variance>> {
+    let skus: BTreeSet<_> = counted.iter().map(|row| row.sku.clone()).collect();
+    tables.add_skus(&skus)?;
+    let mut found = Vec::with_capacity(counted.len());
+    for row in counted {
+        found.push(count_one(tables, row, by, now)?);
+    }
+    Ok(found)
+}
+
+fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -> Result<Variance> {
+    let overflow = || StoreError::Other(format!("the count of {} does not fit", row.sku));
+    let wanted = Wanted {
+        skus: BTreeSet::from([row.sku.clone()]),
+        ..Wanted::default()
+    };
+    let mut books = tables.gather(&wanted)?;
+    let then = tables.on_hand_at(&row.sku, &row.location, row.at)?;
+    let (book, variance, movement) = difference(row, then).ok_or_else(overflow)?;
+    if !movement.is_nothing() {
+        let cause = Cause::Count {
+            counted: row.units,
+            basis: row.basis,
+            by: by.to_owned(),
+        };
+        let (sku, location) = (row.sku.clone(), row.location.clone());
+        let entry = StockEntry {
+            sku,
+            location,
+            movement,
+            at: row.at,
+            cause,
+        };
+        books
+            .post(vec![entry], &mut BTreeSet::new())
+            .map_err(|_| overflow())?;
+        tables.write_books(&books, now)?;
+    }
+    let stock = books
+        .stock
+        .get(&(row.sku.clone(), row.location.clone()))
+        .copied()
+        .unwrap_or_default();
+    let count = Count {
+        at: row.at,
+        basis: row.basis,
+    };
+    if stock.count.is_none_or(|known| known.at <= count.at) {
+        tables.note_count(&row.sku, &row.location, count, row.units)?;
+    }
+    let found = Variance {
+        sku: row.sku.clone(),
+        location: row.location.clone(),
+        book,
+        counted: row.units,
+        variance,
+        on_hand: stock.balances.on_hand,
+    };
+    let detail = serde_json::json!({ "by": by, "at": row.at, "basis": row.basis, "count": found });
+    let (subject, detail) = (row.sku.as_str().to_owned(), detail.to_string());
+    tables.audit(&[AuditRow {
+        at: now,
+        kind: "count",
+        channel: None,
+        subject,
+        detail,
+    }])?;
+    Ok(found)
+}
+
+/// What the book said at the time of the count, the variance, and the movement that makes the book right.
+fn difference(row: &Counted, then: Balances) -> Option<(Balance, Balance, Movement)> {
+    let book = match row.basis {
+        Basis::OnHand => then.on_hand,
+        Basis::Available => then.available(),
+    };
+    let variance = row.units.checked_sub(book)?;
+    let set_aside = row
+        .set_aside
+        .map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
+    let on_hand = match row.basis {
+        Basis::OnHand => variance,
+        // What is set aside is there beside what is for sale.
+        Basis::Available => variance.checked_add(set_aside)?,
+    };
+    Some((
+        book,
+        variance,
+        Movement {
+            on_hand,
+            set_aside,
+            ..Movement::default()
+        },
+    ))
+}
+
+/// Books parked order lines whose goods are known by now: after SKUs, listings or recipes came in. Returns the SKUs whose
+/// stock changed.
+///
+/// # Errors
+/// If a number does not fit, or as the store.
+pub fn book_parked(
+    tables: &mut dyn Tables,
+    rules: &BookRules,
+    now: Timestamp,
+) -> Result<BTreeSet<Sku>> {
+    let orders: BTreeSet<(ChannelId, OrderId)> = tables.parked_orders()?;
+    let folding = rules
+        .iter()
+        .map(|(id, books): (_, &record::ChannelBooks)| (id.clone(), books.folding))
+        .collect();
+    let mut books = tables.gather(&Wanted {
+        orders: orders.clone(),
+        folding,
+        ..Wanted::default()
+    })?;
+    let mut touched = BTreeSet::new();
+    for key in &orders {
+        let Some(channel) = rules.get(&key.0) else {
+            continue;
+        };
+        let changed = rebook(&mut books, key, &channel.rules)
+            .map_err(|error| StoreError::Other(format!("book order {}: {error}", key.1)))?;
+        touched.extend(changed);
+    }
+    tables.write_books(&books, now)?;
+    Ok(touched)
+}

@@ -1,0 +1,305 @@
+//! The owner of the store: one thread that takes whatever is waiting into one transaction, syncs once, and answers all.
+//!
+//! A commit costs a sync, so that grouping is what makes durable intake fast. If a group fails, each of its jobs runs by
+//! itself, so that one failure is one answer. Reads go to a second connection on a thread of its own.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::record::{BookRules, Intake, RecordError, Recorded, Says, record};
+use super::tables::{Result, Store, Tables};
+use crate::domain::clock::Clock;
+
+/// Most jobs in one transaction: enough to spread a sync, few enough that the first does not wait for the last.
+const GROUP_MAX: usize = 128;
+/// Most jobs that wait; more callers wait for room.
+const WAITING_MAX: usize = 4096;
+
+type Work = Box<dyn FnMut(&mut dyn Tables) -> Result<()> + Send>;
+type Done = Box<dyn FnOnce(Result<()>) + Send>;
+type Alone = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+enum Job {
+    /// A message to take in.
+    Record(Intake, oneshot::Sender<Result<Recorded>>),
+    /// Anything else, grouped with others; may run more than once, and only its last run counts.
+    Work(Work, Done),
+    /// Something that needs the store for itself.
+    Alone(Alone),
+}
+
+/// How messages are booked, and the time at which.
+#[derive(Clone)]
+struct Desk {
+    rules: Arc<BookRules>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The books, to be shared by all that use them.
+#[derive(Clone)]
+pub struct Ledger {
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// Over threads that own the connections.
+    Threads {
+        writer: mpsc::SyncSender<Job>,
+        reader: mpsc::SyncSender<Job>,
+    },
+    /// In place: the simulation wants the same steps in every run.
+    Inline(Arc<Mutex<Box<dyn Store>>>, Desk),
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ledger")
+    }
+}
+
+impl Ledger {
+    /// Starts the threads that own a store: one connection writes, one reads.
+    pub fn start(
+        writer: Box<dyn Store>,
+        reader: Box<dyn Store>,
+        rules: BookRules,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let desk = Desk {
+            rules: Arc::new(rules),
+            clock,
+        };
+        let spawn = |mut store: Box<dyn Store>, desk: Desk, writes: bool| {
+            let (sender, jobs) = mpsc::sync_channel(WAITING_MAX);
+            thread::spawn(move || {
+                while let Ok(first) = jobs.recv() {
+                    run_group(store.as_mut(), &desk, gather(first, &jobs), writes);
+                }
+            });
+            sender
+        };
+        let writer = spawn(writer, desk.clone(), true);
+        let reader = spawn(reader, desk, false);
+        Self {
+            way: Way::Threads { writer, reader },
+        }
+    }
+
+    /// A ledger whose every step is done when the call returns, without threads.
+    pub fn inline(store: Box<dyn Store>, rules: BookRules, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            way: Way::Inline(
+                Arc::new(Mutex::new(store)),
+                Desk {
+                    rules: Arc::new(rules),
+                    clock,
+                },
+            ),
+        }
+    }
+
+    /// Takes one verified message in; durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot take it; nothing of it is kept then, and its sender must be told so.
+    pub async fn record(&self, intake: Intake) -> Result<Recorded> {
+        let (sender, answer) = oneshot::channel();
+        self.hand(Job::Record(intake, sender), true).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Runs work in a write transaction, together with whatever else is waiting. It may run more than once.
+    ///
+    /// # Errors
+    /// What the work returned, or the store's.
+    pub async fn write<R: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.work(work, true).await
+    }
+
+    /// Runs work over one consistent snapshot.
+    ///
+    /// # Errors
+    /// What the work returned, or the store's.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.work(work, false).await
+    }
+
+    /// Replays the books and walks the audit chain; what is broken, in words.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn verify(&self) -> Result<Vec<String>> {
+        let (sender, answer) = oneshot::channel();
+        let alone: Alone = Box::new(move |store| drop(sender.send(store.verify())));
+        self.hand(Job::Alone(alone), false).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn work<R: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,
+        writes: bool,
+    ) -> Result<R> {
+        let (sender, answer) = oneshot::channel();
+        let slot = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&slot);
+        let run: Work = Box::new(move |tables| {
+            let found = work(tables)?;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            Ok(())
+        });
+        let done: Done = Box::new(move |result| {
+            let found = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(sender.send(result.and_then(|()| found.ok_or(StoreError::Closed))));
+        });
+        self.hand(Job::Work(run, done), writes).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn hand(&self, job: Job, writes: bool) -> Result<()> {
+        match &self.way {
+            Way::Inline(store, desk) => {
+                let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+                run_group(store.as_mut(), desk, vec![job], writes);
+                Ok(())
+            }
+            Way::Threads { writer, reader } => {
+                let sender = if writes { writer } else { reader };
+                match sender.try_send(job) {
+                    Ok(()) => Ok(()),
+                    Err(mpsc::TrySendError::Disconnected(_)) => Err(StoreError::Closed),
+                    Err(mpsc::TrySendError::Full(job)) => {
+                        let sender = sender.clone();
+                        let sent =
+                            tokio::task::spawn_blocking(move || sender.send(job).is_ok()).await;
+                        if matches!(sent, Ok(true)) {
+                            Ok(())
+                        } else {
+                            Err(StoreError::Closed)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first job and whatever else is waiting.
+fn gather(first: Job, jobs: &mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut group = vec![first];
+    while group.len() < GROUP_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
+        group.push(job);
+    }
+    group
+}
+
+fn run_group(store: &mut dyn Store, desk: &Desk, group: Vec<Job>, writes: bool) {
+    let (mut intakes, mut answers, mut works, mut alone) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for job in group {
+        match job {
+            Job::Record(intake, answer) => {
+                intakes.push(intake);
+                answers.push(answer);
+            }
+            Job::Work(work, done) => works.push((work, done)),
+            Job::Alone(job) => alone.push(job),
+        }
+    }
+    let together = transact(store, writes, &mut |tables| {
+        let recorded = take_in(tables, desk, &mut intakes)?;
+        works.iter_mut().try_for_each(|(work, _)| work(tables))?;
+        Ok(recorded)
+    });
+    match together {
+        Ok(recorded) => {
+            for (answer, found) in answers.into_iter().zip(recorded) {
+                drop(answer.send(Ok(found)));
+            }
+            for (_, done) in works {
+                done(Ok(()));
+            }
+        }
+        Err(_) => one_by_one(
+            store,
+            desk,
+            writes,
+            intakes.into_iter().zip(answers).collect(),
+            works,
+        ),
+    }
+    for job in alone {
+        job(store);
+    }
+}
+
+/// After a group failed: each job in a transaction of its own, so that only what fails by itself fails.
+fn one_by_one(
+    store: &mut dyn Store,
+    desk: &Desk,
+    writes: bool,
+    intakes: Vec<(Intake, oneshot::Sender<Result<Recorded>>)>,
+    works: Vec<(Work, Done)>,
+) {
+    for (intake, answer) in intakes {
+        let mut one = vec![intake];
+        let result = transact(store, true, &mut |tables| take_in(tables, desk, &mut one));
+        let found = result.and_then(|mut found| found.pop().ok_or(StoreError::Closed));
+        drop(answer.send(found));
+    }
+    for (mut work, done) in works {
+        done(transact(store, writes, &mut |tables| work(tables)));
+    }
+}
+
+fn transact<R>(
+    store: &mut dyn Store,
+    writes: bool,
+    work: &mut dyn FnMut(&mut dyn Tables) -> Result<R>,
+) -> Result<R> {
+    let mut found = None;
+    let mut run = |tables: &mut dyn Tables| {
+        found = Some(work(tables)?);
+        Ok(())
+    };
+    if writes {
+        store.write(&mut run)?;
+    } else {
+        store.read(&mut run)?;
+    }
+    found.ok_or(StoreError::Closed)
+}
+
+/// Takes messages in; one that cannot be decided is parked raw, and the transaction is begun again by the caller.
+fn take_in(tables: &mut dyn Tables, desk: &Desk, intakes: &mut [Intake]) -> Result<Vec<Recorded>> {
+    if intakes.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Nothing is written before everything is decided, so a poisonous message can be parked and the batch decided again
+    // within the same transaction.
+    loop {
+        match record(tables, &desk.rules, intakes, desk.clock.now()) {
+            Ok(recorded) => return Ok(recorded),
+            Err(RecordError::Store(error)) => return Err(error),
+            Err(RecordError::Poison { index, reason }) => match intakes.get_mut(index) {
+                Some(intake) if !matches!(intake.says, Says::Unreadable { .. }) => {
+                    intake.says = Says::Unreadable { reason };
+                }
+                _ => return Err(StoreError::Other(reason)),
+            },
+        }
+    }
+}
