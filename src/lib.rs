@@ -5,10 +5,13 @@
 //! - [`channels`] speak the platforms' languages over an injected wire. They import `domain`.
 //! - [`config`] reads `config.toml` and the environment into settings. It imports `channels` and `domain`.
 //! - [`ledger`] keeps the books in one durable store. It imports `domain`.
+//! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `channels`, `domain`
+//!   and `ledger`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;
 pub mod config;
 pub mod domain;
 pub mod ledger;
+pub mod runtime;
 pub mod sandbox;

@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["sandbox", "domain"]),
     ("ledger", &["ledger", "domain"]),
     ("config", &["config", "channels", "domain"]),
+    ("runtime", &["runtime", "channels", "domain", "ledger"]),
 ];
 
 /// Room, and words that may not stand in its code.
