@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod limiter;
+pub mod wire;
 
 #[cfg(test)]
 mod testing;
