@@ -4,8 +4,11 @@
 //! Nothing here decides what stock is or what is sent; it decides when, how often, and what a failure means.
 #![warn(clippy::indexing_slicing)]
 
+pub mod admin;
 pub mod clock;
+pub mod hooks;
 pub mod limiter;
+pub mod server;
 pub mod wire;
 
 #[cfg(test)]
