@@ -65,8 +65,8 @@ pub trait Intake: Send + Sync {
     fn ready(&self) -> Result<(), String>;
 }
 
-/// Serves the public side until it is told to stop. The caller has checked that the address may be used
-/// ([`listen_refusal` of the settings](Limits)).
+/// Serves the public side until it is told to stop. Whether the address may be used is the settings' to say
+/// (`listen_refusal`), before the listener is made.
 pub async fn serve(
     listener: TcpListener,
     intake: Arc<dyn Intake>,

@@ -217,7 +217,7 @@ pub(super) fn page(status: StatusCode, kind: &'static str, body: Body) -> Respon
     response
 }
 
-/// Whether a header is there, and which methods would have been right.
+/// 405, and which methods would have been right.
 pub(super) fn wrong_method(allow: &'static str) -> Response<Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
     let allow = HeaderValue::from_static(allow);
