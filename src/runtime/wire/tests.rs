@@ -398,6 +398,14 @@ fn only_https_and_this_machine_are_addresses() {
     }
 }
 
+#[test]
+fn a_client_with_tls_needs_nothing_but_certificates() {
+    let url = Url::parse("https://shop.example").unwrap();
+    if let Err(why) = client(&url, Duration::from_secs(1)) {
+        assert!(why.to_lowercase().contains("certificate"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn one_refresh_serves_all_who_start_without_a_token() {
     let bench = bench(Told {
