@@ -6,6 +6,8 @@
 //! - [`config`] reads `config.toml` and the environment into settings. It imports `channels` and `domain`.
 //! - [`ledger`] keeps the books in one durable store. It imports `domain`.
 //! - [`output`] is the one door to stdout and stderr.
+//! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `channels`, `domain`
+//!   and `ledger`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod channels;
@@ -13,4 +15,5 @@ pub mod config;
 pub mod domain;
 pub mod ledger;
 pub mod output;
+pub mod runtime;
 pub mod sandbox;

@@ -196,7 +196,7 @@ impl BufferSource {
 }
 
 /// `[buffers]`: exactly one rule holds for a SKU on a channel; rules are never added up.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Buffers {
     /// Holds where nothing else does.
     pub default: BufferRule,

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod lane;
 pub mod message;
 pub mod order;
+pub mod policy;
 pub mod quantity;
 pub mod retry;
 pub mod stock;

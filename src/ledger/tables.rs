@@ -13,9 +13,9 @@ use crate::domain::decide::Books;
 use crate::domain::delivery::Shown;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, OrderId, Sku};
 use crate::domain::message::Hint;
+use crate::domain::policy::Supply;
 use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
-use crate::domain::tier::Tier;
 
 /// Shorthand of this room.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -131,21 +131,6 @@ pub struct CatalogRow {
     pub not_publishable: Option<String>,
 }
 
-/// One SKU that feeds a listing, with what the books say of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedRow {
-    /// The goods.
-    pub sku: Sku,
-    /// Units of it in one unit of the listing.
-    pub units: u32,
-    /// Its version.
-    pub version: i64,
-    /// Its tier, if it is classified.
-    pub tier: Option<Tier>,
-    /// What each place holds, and the last receipt or count there.
-    pub places: Vec<(LocationId, Balances, Option<Balance>)>,
-}
-
 /// Everything that delivery needs to know of one listing, read in one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListingState {
@@ -172,7 +157,7 @@ pub struct ListingState {
     /// Not before then.
     pub due_at: Timestamp,
     /// What feeds it.
-    pub feeds: Vec<FeedRow>,
+    pub feeds: Vec<Supply>,
 }
 
 impl ListingState {

@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ledger", &["ledger", "domain"]),
     ("output", &["output", "domain"]),
     ("config", &["config", "channels", "domain"]),
+    ("runtime", &["runtime", "channels", "domain", "ledger"]),
 ];
 
 /// Room, and words that may not stand in its code.

@@ -9,8 +9,9 @@ use crate::domain::bundle::{self, Recipes};
 use crate::domain::catalog::{Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, Sku};
+use crate::domain::policy::Supply;
 use crate::ledger::StoreError;
-use crate::ledger::tables::{CatalogRow, FeedRow, ListingState, Result, Selection, Settled};
+use crate::ledger::tables::{CatalogRow, ListingState, Result, Selection, Settled};
 
 /// The dirty test, over `l`: the acknowledged version is not the sum of the versions of what feeds it.
 const DIRTY: &str = "l.acked IS NOT (SELECT SUM(s.version) FROM feed f JOIN sku s ON s.sku = f.sku
@@ -86,7 +87,7 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
         .iter()
         .map(|l| (&l.key.channel, &l.key.listing))
         .collect();
-    let mut feeds: BTreeMap<ListingKey, Vec<FeedRow>> = BTreeMap::new();
+    let mut feeds: BTreeMap<ListingKey, Vec<Supply>> = BTreeMap::new();
     let mut read = db.prepare_cached(
         "SELECT f.channel, f.listing, f.sku, f.units, s.version, s.tier FROM json_each(?1) k
          CROSS JOIN feed f ON f.channel = k.value ->> 0 AND f.listing = k.value ->> 1
@@ -104,7 +105,7 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
         let sku: Sku = name(&sku)?;
         let tier: Option<String> = row.get(5)?;
         skus.insert(sku.clone());
-        feeds.entry(key).or_default().push(FeedRow {
+        feeds.entry(key).or_default().push(Supply {
             sku,
             units: row.get(3)?,
             version: row.get(4)?,
