@@ -2,14 +2,16 @@
 //!
 //! The rooms and who may import whom; arrows never turn back:
 //! - [`domain`] is pure: what stock is, what a listing shows, when to send it. It imports nothing of ours.
+//! - [`broker`] is the doorbell between the ledger and delivery. It imports `domain`.
 //! - [`channels`] speak the platforms' languages over an injected wire. They import `domain`.
 //! - [`config`] reads `config.toml` and the environment into settings. It imports `channels` and `domain`.
 //! - [`ledger`] keeps the books in one durable store. It imports `domain`.
 //! - [`output`] is the one door to stdout and stderr.
-//! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `channels`, `domain`
-//!   and `ledger`.
+//! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `broker`,
+//!   `channels`, `domain` and `ledger`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
+pub mod broker;
 pub mod channels;
 pub mod config;
 pub mod domain;

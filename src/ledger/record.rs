@@ -33,6 +33,8 @@ pub struct Intake {
     pub happened_at: Option<Timestamp>,
     /// The bytes as they came; kept only if the message is parked.
     pub raw: Vec<u8>,
+    /// We asked for it (a fetch, a sweep): kept only if it says something new.
+    pub solicited: bool,
     /// What it says.
     pub says: Says,
 }
@@ -75,8 +77,8 @@ pub type BookRules = BTreeMap<ChannelId, ChannelBooks>;
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its id in the store.
-    pub event: i64,
+    /// Its id in the store; none if we had asked for it and it said nothing new.
+    pub event: Option<i64>,
     /// In a word.
     pub outcome: Outcome,
     /// Why, where nothing followed.
@@ -153,24 +155,25 @@ pub fn record(
                 .iter()
                 .map(|hint| (intake.channel.clone(), hint.clone())),
         );
+        let old = matches!(found.outcome, Outcome::Duplicate | Outcome::Ignored);
+        if intake.solicited && old {
+            judged.push((found, None));
+            continue;
+        }
         let event = event_row(intake, &found)?;
-        audit.push(audit_row(
-            intake,
-            &event,
-            &found,
-            books.entries.len().saturating_sub(entries),
-        ));
+        let entries = books.entries.len().saturating_sub(entries);
+        audit.push(audit_row(intake, &event, &found, entries));
+        judged.push((found, Some(events.len())));
         events.push(event);
-        judged.push(found);
     }
     tables.write_books(&books, now)?;
     tables.ask(&asked, now)?;
     let ids = tables.add_events(&events)?;
     tables.audit(&audit)?;
+    let id = |place: Option<usize>| place.and_then(|place| ids.get(place).copied());
     Ok(judged
         .into_iter()
-        .zip(ids)
-        .map(|(found, event)| found.recorded(event))
+        .map(|(found, place)| found.recorded(id(place)))
         .collect())
 }
 
@@ -185,7 +188,7 @@ impl Judged {
         }
     }
 
-    fn recorded(self, event: i64) -> Recorded {
+    fn recorded(self, event: Option<i64>) -> Recorded {
         Recorded {
             event,
             outcome: self.outcome,

@@ -6,8 +6,12 @@
 
 pub mod admin;
 pub mod clock;
+pub mod desk;
+pub mod fetcher;
 pub mod hooks;
+pub mod lane;
 pub mod limiter;
+pub mod reception;
 pub mod server;
 pub mod wire;
 

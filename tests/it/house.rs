@@ -11,9 +11,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("channels", &["channels", "domain"]),
     ("sandbox", &["sandbox", "domain"]),
     ("ledger", &["ledger", "domain"]),
+    ("broker", &["broker", "domain"]),
     ("output", &["output", "domain"]),
     ("config", &["config", "channels", "domain"]),
-    ("runtime", &["runtime", "channels", "domain", "ledger"]),
+    (
+        "runtime",
+        &["runtime", "broker", "channels", "domain", "ledger"],
+    ),
 ];
 
 /// Room, and words that may not stand in its code.

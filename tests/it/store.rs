@@ -97,6 +97,7 @@ pub(crate) fn intake(from: &str, delivery: Option<&str>, says: Says) -> Intake {
         delivery: delivery.map(str::to_owned),
         happened_at: None,
         raw: b"raw".to_vec(),
+        solicited: false,
         says,
     }
 }

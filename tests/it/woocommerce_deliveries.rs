@@ -112,6 +112,7 @@ async fn end_state(order: &[&Delivery]) -> [(i64, i64); 2] {
             delivery: receipt.delivery_id,
             happened_at: receipt.happened_at,
             raw: delivery.body.clone(),
+            solicited: false,
             says,
         };
         ledger.record(intake).await.unwrap();

@@ -1,0 +1,344 @@
+//! Fetches what messages only pointed at, and reads orders since the watermark: what webhooks lost comes in this way.
+//!
+//! Every hint is durable. A fetch that fails is tried again on the ladder; one that is given up is a dead letter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::desk::Desk;
+use super::lane::Line;
+use crate::broker::Mailbox;
+use crate::channels::{Channel, Fault, Receipt, Which, Wire};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ChannelId, OrderId};
+use crate::domain::message::Hint;
+use crate::domain::order::OrderSnapshot;
+use crate::domain::retry::Ladder;
+use crate::ledger::StoreError;
+use crate::ledger::tables::{AuditRow, ChannelState, DeadLetter, HintRow};
+
+/// Most hints of one look.
+const HINTS_MAX: usize = 100;
+/// How far the first read of orders reaches back, in ms: 30 days, longer than any platform keeps an order open by itself.
+const FIRST_READ_MS: i64 = 30 * 24 * 3_600_000;
+/// Most pages of one read; a read that needs more goes on from where it stopped with the next.
+const PAGES_MAX: usize = 1_000;
+/// Longest that the fetcher sleeps without looking, in ms.
+const NAP_MS: u64 = 500;
+
+/// One channel to fetch from.
+pub struct Source {
+    /// Its language.
+    pub channel: Arc<dyn Channel>,
+    /// The way out.
+    pub line: Arc<dyn Line>,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.channel.fmt(f)
+    }
+}
+
+/// The fetcher of one process.
+#[expect(missing_debug_implementations, reason = "holds a closure")]
+pub struct Fetcher {
+    /// Where what was fetched is taken in.
+    pub desk: Desk,
+    /// The channels.
+    pub sources: BTreeMap<ChannelId, Source>,
+    /// When to try again.
+    pub ladder: Ladder,
+    /// How often each channel's orders are read, in ms.
+    pub orders_ms: i64,
+    /// How far such a read reaches back before the last one, in ms.
+    pub overlap_ms: i64,
+    /// Chance between 0 and 999, to spread retries.
+    pub dice: Box<dyn FnMut() -> u16 + Send>,
+    /// Where news come in.
+    pub mailbox: Arc<Mailbox>,
+}
+
+impl Fetcher {
+    /// Fetches until it is stopped. Orders are asked for at the start and on a timer.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut asked_at: Option<Timestamp> = None;
+        while !stop.is_cancelled() {
+            let now = self.desk.clock.now();
+            if asked_at.is_none_or(|asked| now.since(asked) >= self.orders_ms) {
+                asked_at = Some(now);
+                if let Err(error) = self.ask_orders(now).await {
+                    warn!(%error, "the reading of orders waits for the store");
+                }
+            }
+            match self.turn().await {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) => warn!(%error, "fetching waits for the store"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.mailbox.rung() => (),
+                () = tokio::time::sleep(std::time::Duration::from_millis(NAP_MS)) => (),
+            }
+            self.mailbox.take();
+        }
+    }
+
+    /// Asks for the orders of every channel.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn ask_orders(&self, now: Timestamp) -> Result<(), StoreError> {
+        let hints: Vec<_> = self
+            .sources
+            .keys()
+            .map(|id| (id.clone(), Hint::Orders))
+            .collect();
+        self.desk
+            .ledger
+            .write(move |tables| tables.ask(&hints, now))
+            .await
+    }
+
+    /// Works through the hints that are due; how many there were.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn turn(&mut self) -> Result<usize, StoreError> {
+        let now = self.desk.clock.now();
+        let due = self
+            .desk
+            .ledger
+            .read(move |tables| tables.due_hints(now, HINTS_MAX))
+            .await?;
+        let count = due.len();
+        for hint in due {
+            self.follow(hint).await?;
+        }
+        Ok(count)
+    }
+
+    async fn follow(&mut self, mut row: HintRow) -> Result<(), StoreError> {
+        let Some(source) = self.sources.get(&row.channel) else {
+            return self
+                .give_up(row, "the channel is not configured or not read".to_owned())
+                .await;
+        };
+        let began = self.desk.clock.now();
+        let wire = source.line.open().await;
+        let fetched = fetch(
+            source.channel.as_ref(),
+            wire.as_ref(),
+            &self.desk,
+            &row,
+            self.overlap_ms,
+            began,
+        )
+        .await?;
+        match fetched {
+            Ok(()) => {
+                if row.hint == Hint::Orders {
+                    self.desk.bell.orders_read(&row.channel);
+                }
+                self.desk
+                    .ledger
+                    .write(move |tables| tables.hint_done(&row))
+                    .await
+            }
+            Err(Fault::Throttled { after_ms }) => {
+                source.line.throttled(after_ms);
+                let due_at =
+                    began.plus(i64::try_from(after_ms.unwrap_or(1_000)).unwrap_or(i64::MAX));
+                self.desk
+                    .ledger
+                    .write(move |tables| tables.hint_later(&row, due_at))
+                    .await
+            }
+            Err(fault) => {
+                row.failures = row.failures.saturating_add(1);
+                warn!(channel = %row.channel, %fault, failures = row.failures, "a fetch from {} failed", row.channel);
+                let ended = self.desk.clock.now();
+                let retry = self.ladder.next(row.failures, ended, (self.dice)());
+                // The reading of orders is never given up: without it nothing may be raised.
+                let last = self.ladder.waits_ms.last().copied().unwrap_or(1_000);
+                let forever = ended.plus(i64::try_from(last).unwrap_or(i64::MAX));
+                match retry.or((row.hint == Hint::Orders).then_some(forever)) {
+                    Some(due_at) => {
+                        self.desk
+                            .ledger
+                            .write(move |tables| tables.hint_later(&row, due_at))
+                            .await
+                    }
+                    None => self.give_up(row, fault.to_string()).await,
+                }
+            }
+        }
+    }
+
+    async fn give_up(&self, row: HintRow, reason: String) -> Result<(), StoreError> {
+        let at = self.desk.clock.now();
+        let what = serde_json::to_string(&row.hint).unwrap_or_default();
+        let letter = DeadLetter {
+            channel: row.channel.clone(),
+            kind: "fetch".to_owned(),
+            what,
+            reason,
+            answer: None,
+            attempts: row.failures.max(1),
+            at,
+        };
+        self.desk
+            .ledger
+            .write(move |tables| {
+                tables.add_dead_letter(&letter)?;
+                tables.hint_done(&row)
+            })
+            .await
+    }
+}
+
+/// Follows one hint. The outer error is the store's, the inner one the platform's.
+async fn fetch(
+    channel: &dyn Channel,
+    wire: &dyn Wire,
+    desk: &Desk,
+    row: &HintRow,
+    overlap_ms: i64,
+    began: Timestamp,
+) -> Result<Result<(), Fault>, StoreError> {
+    match &row.hint {
+        Hint::Order(order) => match channel.order(wire, order).await {
+            Ok(snapshot) => take_in(desk, &row.channel, "fetch", vec![snapshot], began)
+                .await
+                .map(Ok),
+            Err(Fault::Gone(why)) => gone(desk, &row.channel, order, why, began).await.map(Ok),
+            Err(fault) => Ok(Err(fault)),
+        },
+        Hint::Level(listing) => match channel
+            .levels(wire, Which::These(std::slice::from_ref(listing)))
+            .await
+        {
+            Ok(page) => {
+                let receipt = Receipt {
+                    topic: "fetch".to_owned(),
+                    levels: page.items,
+                    ..Receipt::default()
+                };
+                receive(desk, &row.channel, receipt, began).await.map(Ok)
+            }
+            Err(fault) => Ok(Err(fault)),
+        },
+        Hint::Orders => read_orders(channel, wire, desk, &row.channel, overlap_ms, began).await,
+        // Discovery maps listings, which a person may have to look at: it is a command, and the hint only tells of it.
+        Hint::Listings => {
+            info!(channel = %row.channel, "listings of {} changed; `onhand listings discover` finds new ones", row.channel);
+            Ok(Ok(()))
+        }
+    }
+}
+
+/// Reads the orders that changed since the watermark. The watermark moves only when all of them are in the books.
+async fn read_orders(
+    channel: &dyn Channel,
+    wire: &dyn Wire,
+    desk: &Desk,
+    id: &ChannelId,
+    overlap_ms: i64,
+    began: Timestamp,
+) -> Result<Result<(), Fault>, StoreError> {
+    let own = id.clone();
+    let state = desk.ledger.read(move |tables| tables.channel(&own)).await?;
+    let first = state.orders_through == Timestamp::default();
+    let since = if first {
+        began.plus(-FIRST_READ_MS)
+    } else {
+        state.orders_through.plus(-overlap_ms)
+    };
+    let mut cursor = None;
+    for _ in 0..PAGES_MAX {
+        let page = match channel.orders_since(wire, since, cursor).await {
+            Ok(page) => page,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        take_in(desk, id, "sweep", page.items, desk.clock.now()).await?;
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    if cursor.is_some() {
+        return Ok(Err(Fault::Transient(format!(
+            "more than {PAGES_MAX} pages of orders"
+        ))));
+    }
+    let own = id.clone();
+    desk.ledger
+        .write(move |tables| {
+            let state = tables.channel(&own)?;
+            let read = ChannelState {
+                orders_through: began,
+                orders_read_at: Some(began),
+                ..state
+            };
+            tables.set_channel(&own, &read)
+        })
+        .await?;
+    Ok(Ok(()))
+}
+
+async fn take_in(
+    desk: &Desk,
+    id: &ChannelId,
+    topic: &str,
+    snapshots: Vec<OrderSnapshot>,
+    received_at: Timestamp,
+) -> Result<(), StoreError> {
+    for snapshot in snapshots {
+        let happened_at = Some(snapshot.version.at);
+        let receipt = Receipt {
+            topic: topic.to_owned(),
+            happened_at,
+            snapshots: vec![snapshot],
+            ..Receipt::default()
+        };
+        receive(desk, id, receipt, received_at).await?;
+    }
+    Ok(())
+}
+
+async fn receive(
+    desk: &Desk,
+    id: &ChannelId,
+    receipt: Receipt,
+    received_at: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(intake) = Desk::intake(id, Ok(receipt), &[], received_at) {
+        desk.take_in(intake).await?;
+    }
+    Ok(())
+}
+
+/// An order that its platform does not have any more: what it did is kept, for its goods may be on their way, and told.
+async fn gone(
+    desk: &Desk,
+    id: &ChannelId,
+    order: &OrderId,
+    why: String,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let detail = serde_json::json!({ "outcome": "kept", "reason": why }).to_string();
+    let row = AuditRow {
+        at,
+        kind: "order gone",
+        channel: Some(id.clone()),
+        subject: order.as_str().to_owned(),
+        detail,
+    };
+    desk.ledger
+        .write(move |tables| tables.audit(std::slice::from_ref(&row)))
+        .await
+}

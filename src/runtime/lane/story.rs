@@ -1,0 +1,54 @@
+//! What is written down of a push for people: its audit rows, and the letter of one that was given up.
+
+use super::settle::Settlement;
+use crate::broker::Mark;
+use crate::domain::clock::Timestamp;
+use crate::domain::desired::Desired;
+use crate::domain::ids::Sku;
+use crate::ledger::tables::{AuditRow, DeadLetter, ListingState};
+
+/// A push or read that was given up.
+pub(super) fn letter(state: &ListingState, kind: &str, reason: &str, at: Timestamp) -> DeadLetter {
+    DeadLetter {
+        channel: state.key.channel.clone(),
+        kind: kind.to_owned(),
+        what: state.key.listing.as_str().to_owned(),
+        reason: reason.to_owned(),
+        answer: None,
+        attempts: state.failures.saturating_add(1),
+        at,
+    }
+}
+
+/// One row of the audit per SKU that feeds the listing.
+pub(super) fn story(
+    kind: &'static str,
+    state: &ListingState,
+    outcome: &Settlement,
+    desired: Option<&Desired>,
+    mark: Option<Mark>,
+    (began, ended): (Timestamp, Timestamp),
+) -> Vec<AuditRow> {
+    let detail = serde_json::json!({
+        "listing": state.key.listing,
+        "quantity": desired.map(|desired| desired.quantity),
+        "parts": desired.map(|desired| &desired.because.parts),
+        "before": state.shown,
+        "after": outcome.settled.shown,
+        "outcome": outcome.word,
+        "reason": outcome.dead,
+        "sold_at": mark.and_then(|mark| mark.sold_at),
+        "received_at": mark.map(|mark| mark.received_at),
+        "sent_at": began,
+        "answered_at": ended,
+    })
+    .to_string();
+    let row = |sku: &Sku| AuditRow {
+        at: ended,
+        kind,
+        channel: Some(state.key.channel.clone()),
+        subject: sku.as_str().to_owned(),
+        detail: detail.clone(),
+    };
+    state.feeds.iter().map(|feed| row(&feed.sku)).collect()
+}
