@@ -5,6 +5,8 @@ mod fixtures;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod woocommerce_deliveries;

@@ -286,6 +286,11 @@ impl Lane {
         self.terms.policy.desired(&self.id, own, &state.feeds)
     }
 
+    /// What a listing should show now.
+    pub fn desired_now(&self, state: &ListingState) -> i64 {
+        i64::from(self.desired(state).quantity)
+    }
+
     /// One turn: the most urgent listings that are due, at most one call's worth.
     ///
     /// # Errors

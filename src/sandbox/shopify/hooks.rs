@@ -20,17 +20,24 @@ use crate::sandbox::stage::Delivery;
 /// The waits before the 8 retries, in minutes; four hours together. The vendor tells the sum only.
 const RETRY_AFTER_MIN: [i64; 8] = [1, 2, 5, 10, 22, 40, 60, 100];
 
-const TOPICS: [&str; 12] = [
+const TOPICS: [&str; 19] = [
     "APP_UNINSTALLED",
+    "INVENTORY_ITEMS_CREATE",
+    "INVENTORY_ITEMS_DELETE",
     "INVENTORY_ITEMS_UPDATE",
     "INVENTORY_LEVELS_CONNECT",
     "INVENTORY_LEVELS_DISCONNECT",
     "INVENTORY_LEVELS_UPDATE",
+    "LOCATIONS_ACTIVATE",
+    "LOCATIONS_DEACTIVATE",
+    "LOCATIONS_DELETE",
     "ORDERS_CANCELLED",
     "ORDERS_CREATE",
     "ORDERS_DELETE",
     "ORDERS_EDITED",
     "ORDERS_UPDATED",
+    "PRODUCTS_CREATE",
+    "PRODUCTS_DELETE",
     "PRODUCTS_UPDATE",
     "REFUNDS_CREATE",
 ];

@@ -99,6 +99,7 @@ impl Shop {
             "title": "Default Title",
             "displayName": one.sku,
             "inventoryPolicy": if one.oversells { "CONTINUE" } else { "DENY" },
+            "requiresComponents": one.bundle,
             "inventoryQuantity": self.shown(item),
             "updatedAt": iso(one.updated_ms),
             "inventoryItem": self.item_node(item),
