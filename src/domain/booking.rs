@@ -9,15 +9,44 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::ids::LineId;
-use super::order::{LineTarget, OrderSnapshot, Standing, Version, better_baseline, standing};
+use super::order::{
+    Known, LineTarget, OrderSnapshot, Standing, Version, better_baseline, standing,
+};
 use super::stock::{Basis, Count, Movement, Overflow, effect};
 
 /// Most states that are kept of one order. More come only from a shop that edits one order without end; then one in the
 /// middle is dropped, which neither the newest state nor a usual baseline is.
 pub const STATES_MAX: usize = 64;
 
-/// One state of an order: its lines' targets, in the order of line ids.
-pub type State = (Version, Vec<(LineId, LineTarget)>);
+/// One state of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    version: Version,
+    read_at: Option<Timestamp>,
+    /// In the order of line ids.
+    lines: Vec<(LineId, LineTarget)>,
+}
+
+impl State {
+    fn of(snapshot: &OrderSnapshot) -> Self {
+        let lines = snapshot
+            .lines
+            .iter()
+            .map(|line| (line.line.clone(), line.target));
+        Self {
+            version: snapshot.version,
+            read_at: snapshot.read_at,
+            lines: lines.collect(),
+        }
+    }
+
+    fn line(&self, line: &LineId) -> Option<LineTarget> {
+        self.lines
+            .iter()
+            .find(|(id, _)| id == line)
+            .map(|(_, target)| *target)
+    }
+}
 
 /// What is known of one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,32 +61,32 @@ impl OrderRecord {
     pub fn first(snapshot: &OrderSnapshot) -> Self {
         Self {
             placed_at: snapshot.placed_at,
-            states: vec![state(snapshot)],
+            states: vec![State::of(snapshot)],
         }
     }
 
     /// Takes in one more snapshot (a tidy one) and says how it stands to what was known.
     pub fn learn(&mut self, snapshot: &OrderSnapshot) -> Standing {
         self.placed_at = self.placed_at.min(snapshot.placed_at);
-        let found = standing(
-            snapshot,
-            self.states
-                .last()
-                .map(|(version, lines)| (*version, lines.as_slice())),
-        );
+        let newest = self.states.last().map(|state| Known {
+            version: state.version,
+            read_at: state.read_at,
+            targets: &state.lines,
+        });
+        let found = standing(snapshot, newest);
+        let new = State::of(snapshot);
         match self
             .states
-            .binary_search_by_key(&snapshot.version, |(version, _)| *version)
+            .binary_search_by_key(&snapshot.version, |state| state.version)
         {
             Ok(known) => {
-                let new = state(snapshot);
                 if let Some(old) = self.states.get_mut(known)
-                    && new.1 > old.1
+                    && (new.read_at, &new.lines) > (old.read_at, &old.lines)
                 {
                     *old = new;
                 }
             }
-            Err(place) => self.states.insert(place, state(snapshot)),
+            Err(place) => self.states.insert(place, new),
         }
         if self.states.len() > STATES_MAX {
             self.states.remove(STATES_MAX / 2);
@@ -67,18 +96,16 @@ impl OrderRecord {
 
     /// The newest version.
     pub fn version(&self) -> Version {
-        self.states.last().map_or(
-            Version {
-                at: self.placed_at,
-                rank: 0,
-            },
-            |(version, _)| *version,
-        )
+        let none = Version {
+            at: self.placed_at,
+            rank: 0,
+        };
+        self.states.last().map_or(none, |state| state.version)
     }
 
     /// Every line that any state had.
     pub fn lines(&self) -> impl Iterator<Item = &LineId> {
-        let lines = self.states.iter().flat_map(|(_, lines)| lines);
+        let lines = self.states.iter().flat_map(|state| &state.lines);
         let all: BTreeSet<_> = lines.map(|(line, _)| line).collect();
         all.into_iter()
     }
@@ -86,18 +113,13 @@ impl OrderRecord {
     /// What should be true of a line now. Of a line that the newest state does not have nothing is promised and nothing
     /// is taken; what it shipped stays shipped.
     pub fn target(&self, line: &LineId) -> LineTarget {
-        let newest = self.states.last().and_then(|(_, lines)| find(lines, line));
+        let newest = self.states.last().and_then(|state| state.line(line));
         newest.unwrap_or_else(|| {
-            let last = self
-                .states
-                .iter()
-                .rev()
-                .find_map(|(_, lines)| find(lines, line))
-                .unwrap_or_default();
+            let last = self.states.iter().rev().find_map(|state| state.line(line));
             LineTarget {
                 committed: 0,
                 taken_by_channel: 0,
-                ..last
+                ..last.unwrap_or_default()
             }
         })
     }
@@ -108,13 +130,13 @@ impl OrderRecord {
             return None;
         }
         let best = self.states.iter().reduce(|best, next| {
-            if better_baseline(next.0, best.0, counted_at) {
+            if better_baseline(next.version, best.version, counted_at) {
                 next
             } else {
                 best
             }
         })?;
-        Some(find(&best.1, line).unwrap_or_default())
+        Some(best.line(line).unwrap_or_default())
     }
 
     /// What a line should have done to one SKU that it needs `units` of, counted as `count` says.
@@ -137,24 +159,6 @@ impl OrderRecord {
     }
 }
 
-fn state(snapshot: &OrderSnapshot) -> State {
-    (
-        snapshot.version,
-        snapshot
-            .lines
-            .iter()
-            .map(|line| (line.line.clone(), line.target))
-            .collect(),
-    )
-}
-
-fn find(lines: &[(LineId, LineTarget)], line: &LineId) -> Option<LineTarget> {
-    lines
-        .iter()
-        .find(|(id, _)| id == line)
-        .map(|(_, target)| *target)
-}
-
 #[cfg(test)]
 #[expect(
     clippy::arithmetic_side_effects,
@@ -173,6 +177,7 @@ mod tests {
 
     fn snapshot(at: i64, lines: &[(u8, u32, u32, u32)]) -> OrderSnapshot {
         OrderSnapshot {
+            read_at: None,
             channel: ChannelId::new("shop").unwrap(),
             order: OrderId::new("500").unwrap(),
             version: Version {
@@ -296,7 +301,11 @@ mod tests {
 
     fn any_snapshot() -> impl Strategy<Value = OrderSnapshot> {
         let lines = prop::collection::vec((0u8..3, 0u32..4, 0u32..4, 0u32..4), 0..4);
-        (1i64..8, lines).prop_map(|(at, lines)| snapshot(at, &lines))
+        let read = prop::option::of(1i64..4);
+        (1i64..8, read, lines).prop_map(|(at, read, lines)| OrderSnapshot {
+            read_at: read.map(Timestamp::from_millis),
+            ..snapshot(at, &lines)
+        })
     }
 
     proptest! {

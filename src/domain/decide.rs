@@ -16,7 +16,9 @@ use super::delivery::Shown;
 use super::ids::{ChannelId, LineId, ListingId, LocationId, OrderId, Sku};
 use super::message::Level;
 use super::order::{OrderSnapshot, Standing};
-use super::stock::{Balances, Cause, Count, Movement, Overflow, StockEntry, entries};
+use super::stock::{
+    Balances, Cause, Count, Movement, Overflow, StockEntry, entries, seen_by_count,
+};
 
 /// What one order line has done to the books; frozen when it is first booked (rule R29).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +66,8 @@ pub struct ListingRow {
     pub shown: Shown,
     /// A call to it is under way.
     pub sending: bool,
+    /// When the platform last took or gave back units, by its clock, as far as orders said so.
+    pub moved_at: Timestamp,
 }
 
 /// What one place holds of one SKU.
@@ -178,7 +182,7 @@ impl Books {
         rows.filter_map(|row| row.count).max()
     }
 
-    /// Books entries: balances follow, versions rise.
+    /// Books entries: balances follow, versions rise. What a count had seen already is taken back out of its variance.
     ///
     /// # Errors
     /// [`Overflow`] if a balance does not fit.
@@ -193,11 +197,17 @@ impl Books {
                 .entry((entry.sku.clone(), entry.location.clone()))
                 .or_default();
             row.balances = row.balances.after(entry.movement)?;
+            let counted = matches!(entry.cause, Cause::Count { .. });
+            let seen = seen_by_count(&entry, row.count.filter(|_| !counted));
+            if let Some(seen) = &seen {
+                row.balances = row.balances.after(seen.movement)?;
+            }
             if touched.insert(entry.sku.clone()) {
                 let version = self.versions.entry(entry.sku.clone()).or_default();
                 *version = version.checked_add(1).ok_or(Overflow)?;
             }
             self.entries.push(entry);
+            self.entries.extend(seen);
         }
         Ok(())
     }
@@ -239,10 +249,12 @@ pub fn decide(
                 booked: None,
             });
     }
-    let moment = if standing == Standing::First {
-        snapshot.placed_at
-    } else {
-        snapshot.version.at
+    // What follows from an older state that came late follows from the newest one that is known.
+    let moment = match standing {
+        Standing::First => snapshot.placed_at,
+        Standing::Newer | Standing::Same | Standing::Tie { .. } | Standing::Older => {
+            order.record.version().at
+        }
     };
     let result = settle(books, &key, &mut order, rules, moment);
     books.changed_orders.insert(key.clone());
@@ -370,7 +382,9 @@ pub fn observe(
     if agrees {
         return Observed::Agrees;
     }
-    if at < row.shown.as_of().plus(rules.clock_skew_ms) {
+    // Platforms stamp in whole seconds: of two sales in one second a level may hold only the first.
+    let known_at = row.shown.as_of().max(row.moved_at);
+    if at < known_at.plus(rules.clock_skew_ms) {
         return Observed::Nothing("not clearly newer than what is known");
     }
     let key = (channel.clone(), id);
@@ -405,6 +419,13 @@ fn take(
     };
     let shown = row.shown.after_own_sale(more, moment, rules.clock_skew_ms);
     let (changed, sending) = (shown != row.shown, row.sending);
+    if more != 0 {
+        let key = (channel.clone(), id.clone());
+        if let Some(row) = books.listings.get_mut(&key) {
+            row.moved_at = row.moved_at.max(moment);
+        }
+        books.changed_listings.insert(key);
+    }
     if more != 0 && sending {
         books.disturbed.insert((channel.clone(), id.clone()));
     }
@@ -426,6 +447,7 @@ mod tests {
     use super::*;
     use crate::domain::catalog::Fulfilment;
     use crate::domain::order::{LineSnapshot, LineTarget, Version};
+    use crate::domain::stock::Basis;
 
     fn shop() -> ChannelId {
         ChannelId::new("shop").unwrap()
@@ -467,6 +489,7 @@ mod tests {
 
     fn sold(order: &str, at: i64, text: &str, committed: u32) -> OrderSnapshot {
         OrderSnapshot {
+            read_at: None,
             channel: shop(),
             order: OrderId::new(order).unwrap(),
             version: Version {
@@ -544,6 +567,7 @@ mod tests {
             mapping: Some(mapping),
             shown: Shown::default(),
             sending: false,
+            moved_at: Timestamp::default(),
         };
         books
             .listings
@@ -571,6 +595,7 @@ mod tests {
                 mapping: None,
                 shown,
                 sending: false,
+                moved_at: Timestamp::default(),
             },
         );
         let mut check = |snapshot: OrderSnapshot, quantity| {
@@ -609,6 +634,7 @@ mod tests {
                     mapping: None,
                     shown: believed,
                     sending,
+                    moved_at: Timestamp::from_millis(500),
                 },
             );
             let level = Level {
@@ -639,5 +665,38 @@ mod tests {
         check(Some(7), 2999, false, Observed::Nothing(""), 10);
         check(Some(7), 5000, true, Observed::Nothing(""), 10);
         check(None, 5000, false, Observed::Nothing(""), 10);
+    }
+
+    #[test]
+    fn what_a_count_saw_is_not_taken_again_when_its_message_is_late() {
+        let shipped = |at: i64| {
+            let mut shipped = sold("1", at, "A", 0);
+            shipped.placed_at = Timestamp::from_millis(1000);
+            shipped.lines[0].target = LineTarget {
+                shipped: 3,
+                ..LineTarget::default()
+            };
+            shipped
+        };
+        let check = |shipped_at: i64, expected: i64| {
+            let mut books = books(&[("A", 20)]);
+            let mut open = sold("1", 1000, "A", 3);
+            open.lines[0].target.taken_by_channel = 0;
+            decide(&mut books, &open, &rules()).unwrap();
+            // Counted at 5000: 17 are on the shelf if the 3 had left by then, else 20.
+            let row = books.stock.get_mut(&(sku("A"), main_place())).unwrap();
+            row.count = Some(Count {
+                at: Timestamp::from_millis(5000),
+                basis: Basis::OnHand,
+            });
+            row.balances.on_hand = if shipped_at <= 5000 { 17 } else { 20 };
+            decide(&mut books, &shipped(shipped_at), &rules()).unwrap();
+            assert_eq!(
+                books.stock[&(sku("A"), main_place())].balances.on_hand,
+                expected
+            );
+        };
+        check(4000, 17);
+        check(6000, 17);
     }
 }

@@ -27,10 +27,10 @@ pub struct Version {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 pub struct LineTarget {
+    /// Shipped so far, in all. Stands first, so that of two states of one version the later in life is the larger.
+    pub shipped: u32,
     /// Promised and not yet shipped.
     pub committed: u32,
-    /// Shipped so far, in all.
-    pub shipped: u32,
     /// Of the shipped ones, put back into stock.
     pub returned: u32,
     /// Taken from the number that the platform itself shows; what it gave back is out again.
@@ -74,6 +74,9 @@ pub struct OrderSnapshot {
     pub version: Version,
     /// When the buyer placed it, by the platform's clock.
     pub placed_at: Timestamp,
+    /// When the read began that brought it, by our clock; `None` for a message. Of two states of one version the one that
+    /// was read later is the newer.
+    pub read_at: Option<Timestamp>,
     /// All lines that the order has now. A line that an older state had and this one has not is removed: nothing of it
     /// is promised any more, and what it shipped stays shipped.
     pub lines: Vec<LineSnapshot>,
@@ -120,12 +123,25 @@ pub enum Standing {
     Older,
 }
 
+/// The newest state that is known of an order.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Its version.
+    pub version: Version,
+    /// When it was read, if it was.
+    pub read_at: Option<Timestamp>,
+    /// Its targets, in the order of line ids.
+    pub targets: &'a [(LineId, LineTarget)],
+}
+
 /// Compares a tidy snapshot with the known version and targets of its order (in the order of line ids).
-pub fn standing(
-    snapshot: &OrderSnapshot,
-    known: Option<(Version, &[(LineId, LineTarget)])>,
-) -> Standing {
-    let Some((version, targets)) = known else {
+pub fn standing(snapshot: &OrderSnapshot, known: Option<Known<'_>>) -> Standing {
+    let Some(Known {
+        version,
+        read_at,
+        targets,
+    }) = known
+    else {
         return Standing::First;
     };
     match snapshot.version.cmp(&version) {
@@ -139,6 +155,8 @@ pub fn standing(
             let content = snapshot.content();
             match content.cmp(&known) {
                 std::cmp::Ordering::Equal => Standing::Same,
+                _ if snapshot.read_at > read_at => Standing::Newer,
+                _ if snapshot.read_at < read_at => Standing::Tie { wins: false },
                 std::cmp::Ordering::Greater => Standing::Tie { wins: true },
                 std::cmp::Ordering::Less => Standing::Tie { wins: false },
             }
@@ -175,6 +193,7 @@ mod tests {
                 rank,
             },
             placed_at: Timestamp::from_millis(0),
+            read_at: None,
             lines: committed
                 .iter()
                 .enumerate()
@@ -200,7 +219,14 @@ mod tests {
             .flat_map(|o| o.lines.iter().map(|l| (l.line.clone(), l.target)))
             .collect();
         assert_eq!(
-            standing(new, old.map(|o| (o.version, targets.as_slice()))),
+            standing(
+                new,
+                old.map(|o| Known {
+                    version: o.version,
+                    read_at: o.read_at,
+                    targets: &targets
+                })
+            ),
             expected
         );
     }
@@ -236,6 +262,27 @@ mod tests {
         check(
             &snapshot(1, 0, &[1]),
             Some(&snapshot(1, 0, &[2])),
+            Standing::Tie { wins: false },
+        );
+    }
+
+    #[test]
+    fn what_was_read_later_is_newer_and_a_message_asks_for_another_read() {
+        let read = |ms, committed: &[u32]| OrderSnapshot {
+            read_at: Some(Timestamp::from_millis(ms)),
+            ..snapshot(1, 0, committed)
+        };
+        check(&read(5, &[1]), Some(&snapshot(1, 0, &[3])), Standing::Newer);
+        check(&read(6, &[1]), Some(&read(5, &[3])), Standing::Newer);
+        check(&read(6, &[3]), Some(&read(5, &[3])), Standing::Same);
+        check(
+            &read(4, &[4]),
+            Some(&read(5, &[3])),
+            Standing::Tie { wins: false },
+        );
+        check(
+            &snapshot(1, 0, &[4]),
+            Some(&read(5, &[3])),
             Standing::Tie { wins: false },
         );
     }

@@ -155,6 +155,12 @@ pub enum Cause {
         /// Who or what says so.
         by: String,
     },
+    /// A movement that took effect before a count came late: the count had seen it already, so its variance changes and
+    /// the balance does not (rule R47).
+    SeenByCount {
+        /// When the count was.
+        counted_at: Timestamp,
+    },
     /// A person changed it by a difference.
     Adjustment {
         /// Why.
@@ -162,6 +168,29 @@ pub enum Cause {
         /// Who.
         by: String,
     },
+}
+
+/// What takes the effect of a late movement back out of what a count saw; `None` if it took effect after the count.
+///
+/// A count of what is on hand saw what came and left; a count of what is for sale saw what was promised, too.
+pub fn seen_by_count(entry: &StockEntry, count: Option<Count>) -> Option<StockEntry> {
+    let Count { at, basis } = count.filter(|count| entry.at <= count.at)?;
+    let moved = entry.movement;
+    let seen = match basis {
+        Basis::OnHand => moved.on_hand,
+        Basis::Available => moved
+            .on_hand
+            .saturating_sub(moved.committed)
+            .saturating_sub(moved.set_aside),
+    };
+    (seen != 0).then(|| StockEntry {
+        movement: Movement {
+            on_hand: seen.saturating_neg(),
+            ..Movement::default()
+        },
+        cause: Cause::SeenByCount { counted_at: at },
+        ..entry.clone()
+    })
 }
 
 /// What one order line did to the books, per unit of each SKU that it needs.

@@ -106,6 +106,7 @@ CREATE TABLE listing (
   due_at INTEGER NOT NULL DEFAULT 0,
   sending INTEGER,
   disturbed INTEGER NOT NULL DEFAULT 0,
+  moved_at INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (channel, listing)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX listing_alias ON listing (channel, alias) WHERE alias IS NOT NULL;

@@ -260,11 +260,12 @@ async fn read_orders(
     };
     let mut cursor = None;
     for _ in 0..PAGES_MAX {
+        let page_began = desk.clock.now();
         let page = match channel.orders_since(wire, since, cursor).await {
             Ok(page) => page,
             Err(fault) => return Ok(Err(fault)),
         };
-        take_in(desk, id, "sweep", page.items, desk.clock.now()).await?;
+        take_in(desk, id, "sweep", page.items, page_began).await?;
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -297,7 +298,8 @@ async fn take_in(
     snapshots: Vec<OrderSnapshot>,
     received_at: Timestamp,
 ) -> Result<(), StoreError> {
-    for snapshot in snapshots {
+    for mut snapshot in snapshots {
+        snapshot.read_at = Some(received_at);
         let happened_at = Some(snapshot.version.at);
         let receipt = Receipt {
             topic: topic.to_owned(),

@@ -32,7 +32,7 @@ use onhand::runtime::desk::Desk;
 use onhand::runtime::fetcher::{Fetcher, Source};
 use onhand::runtime::lane::{Lane, Line, Parts, Terms};
 use onhand::sandbox::{
-    Answer, Conduct, Faults, Goods, Happening, Marketplace, Shopify, ShopifyOptions,
+    Answer, Conduct, Entry, Faults, Goods, Happening, Marketplace, Shopify, ShopifyOptions,
     ShopifyVariant, WooCommerce, WooOptions, WooProduct,
 };
 use rand::rngs::StdRng;
@@ -193,7 +193,7 @@ struct World {
     wires: BTreeMap<ChannelId, WorldWire>,
     process: Process,
     orders: Vec<(ChannelId, u64)>,
-    received: BTreeMap<String, i64>,
+    came_in: BTreeMap<String, i64>,
     violations: Arc<Mutex<Vec<String>>>,
 }
 
@@ -323,7 +323,11 @@ impl World {
             wires,
             process,
             orders: Vec::new(),
-            received: BTreeMap::new(),
+            came_in: SKUS
+                .iter()
+                .zip(OPENING)
+                .map(|(text, units)| ((*text).to_owned(), units))
+                .collect(),
             violations,
         };
         world.open();
@@ -484,7 +488,6 @@ impl World {
                 let intake = Desk::intake(&id, read, &delivery.body, received_at)
                     .unwrap_or_else(|| panic!("seed {}: {} was forged", self.seed, delivery.topic));
                 now(self.process.desk.take_in(intake)).unwrap();
-                *self.received.entry(id.to_string()).or_default() += 1;
                 if crash {
                     self.crash();
                     market.settle(&delivery, None);
@@ -512,27 +515,32 @@ impl World {
         self.wires[id].meanwhile.lock().unwrap().take();
     }
 
-    /// Another process writes to the store: goods come in, and nobody rings.
+    /// Another process writes to the store: goods come in and the shelf is counted, and nobody rings.
     fn other_process(&mut self, text: &str) {
         let other = Ledger::inline(
             Box::new(self.store.clone()),
             book_rules(&self.channels),
             Arc::new(self.clock.clone()),
         );
-        let held = self.on_hand(text);
-        let more = self.dice.random_range(0..4);
-        let row = self.counted(text, held + more);
+        *self.came_in.entry(text.to_owned()).or_default() += self.dice.random_range(0..4);
+        // What leaves or comes in the second of the count is on neither side of it.
+        self.clock.advance(3_000);
+        let row = self.counted(text, self.on_the_shelf(text));
         let then = self.clock.now();
-        now(other.write(move |t| counts::count(t, std::slice::from_ref(&row), "receipt", then)))
+        now(other.write(move |t| counts::count(t, std::slice::from_ref(&row), "count", then)))
             .unwrap();
+        self.clock.advance(3_000);
     }
 
-    fn on_hand(&self, text: &str) -> i64 {
-        let wanted = sku(text);
-        let rows = now(self.process.desk.ledger.read(|t| t.stock())).unwrap();
-        rows.into_iter()
-            .find(|row| row.sku == wanted)
-            .map_or(0, |row| row.balances.on_hand)
+    /// What really lies there: what came in, less what the marketplaces' orders shipped.
+    fn on_the_shelf(&self, text: &str) -> i64 {
+        let came_in = self.came_in.get(text).copied().unwrap_or(0);
+        let shipped: i64 = self
+            .markets
+            .values()
+            .map(|market| shipped(&market.log(), text))
+            .sum();
+        came_in - shipped
     }
 
     fn crash(&mut self) {
@@ -640,32 +648,46 @@ impl World {
             .unwrap();
             assert_eq!(entries, row.balances, "seed {}", self.seed);
             let gone = held.get(&row.sku).copied().unwrap_or(0);
-            let counted = self.counted_in(&row.sku);
+            let came_in = self.came_in[row.sku.as_str()];
             assert_eq!(
                 row.balances.available(),
-                counted - gone,
+                came_in - gone,
+                "seed {}: {} {:?}",
+                self.seed,
+                row.sku,
+                row.balances
+            );
+            assert_eq!(
+                row.balances.on_hand,
+                self.on_the_shelf(row.sku.as_str()),
                 "seed {}: {}",
                 self.seed,
                 row.sku
             );
         }
     }
+}
 
-    /// Units that counts brought in.
-    fn counted_in(&self, wanted: &Sku) -> i64 {
-        let wanted = wanted.clone();
-        let found = now(self
-            .process
-            .desk
-            .ledger
-            .read(move |t| t.audit_of(wanted.as_str())))
-        .unwrap();
-        let variances = found
-            .iter()
-            .filter(|row| row.kind == "count")
-            .map(|row| row.detail["count"]["variance"].as_i64());
-        variances.map(|units| units.unwrap_or(0)).sum()
-    }
+/// Units of a SKU that a marketplace's orders shipped.
+fn shipped(log: &[Entry], text: &str) -> i64 {
+    let fulfilled: BTreeSet<u64> = log
+        .iter()
+        .filter_map(|entry| match entry.happening {
+            Happening::Fulfilled { order } => Some(order),
+            _ => None,
+        })
+        .collect();
+    log.iter()
+        .map(|entry| match &entry.happening {
+            Happening::Sale {
+                order, sku, units, ..
+            } if sku == text && fulfilled.contains(order) => *units,
+            Happening::Cancelled {
+                order, sku, units, ..
+            } if sku == text && fulfilled.contains(order) => -units,
+            _ => 0,
+        })
+        .sum()
 }
 
 /// The ways out, each with a judge that looks at every write as it happens.

@@ -68,6 +68,7 @@ pub(crate) fn ledger() -> Ledger {
 
 fn order(from: &str, id: &str, version: i64, text: &str, committed: u32) -> OrderSnapshot {
     OrderSnapshot {
+        read_at: None,
         channel: channel(from),
         order: OrderId::new(id).unwrap(),
         version: Version {

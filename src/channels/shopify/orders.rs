@@ -132,6 +132,7 @@ impl OrderFacts {
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         Ok(OrderSnapshot {
+            read_at: None,
             channel: channel.clone(),
             order: ids::order_id(self.id)?,
             version: Version {

@@ -164,6 +164,7 @@ pub(super) fn snapshot(channel: &ChannelId, order: &Order) -> Result<OrderSnapsh
         });
     }
     let snapshot = OrderSnapshot {
+        read_at: None,
         channel: channel.clone(),
         order: OrderId::new(&order.id.0.to_string())
             .map_err(|error| unreadable(order.id, &error.to_string()))?,

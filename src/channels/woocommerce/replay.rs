@@ -123,7 +123,14 @@ async fn the_recorded_deliveries_end_alike_in_every_order() {
                     .iter()
                     .map(|l| (l.line.clone(), l.target))
                     .collect();
-                match standing(state, Some((old.version, &targets))) {
+                match standing(
+                    state,
+                    Some(crate::domain::order::Known {
+                        version: old.version,
+                        read_at: None,
+                        targets: &targets,
+                    }),
+                ) {
                     Standing::Newer => known[place] = state.clone(),
                     Standing::Same | Standing::Older => {}
                     Standing::First | Standing::Tie { .. } => {

@@ -202,9 +202,9 @@ fn listings(
     }
     let keys = json(named)?;
     for sql in [
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.listing = k.value ->> 1",
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.alias = k.value ->> 1",
     ] {
         let mut read = db.prepare_cached(sql)?;
@@ -220,6 +220,7 @@ fn listings(
                 mapping: mapping(row.get(3)?, row.get(4)?, row.get(5)?, &fulfilment)?,
                 shown: shown(row, 7)?,
                 sending: row.get(10)?,
+                moved_at: Timestamp::from_millis(row.get(11)?),
             };
             books.listings.insert((channel, listing), found);
         }
@@ -342,7 +343,9 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
     for entry in &books.entries {
         let (channel, order) = match &entry.cause {
             Cause::Order { channel, order, .. } => (Some(channel.as_str()), Some(order.as_str())),
-            Cause::Count { .. } | Cause::Adjustment { .. } => (None, None),
+            Cause::Count { .. } | Cause::SeenByCount { .. } | Cause::Adjustment { .. } => {
+                (None, None)
+            }
         };
         let change = entry.movement;
         insert.execute(params![
@@ -393,12 +396,19 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
 /// What we believe that listings show.
 fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
     let mut believe = db.prepare_cached(
-        "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5 WHERE channel = ?1 AND listing = ?2",
+        "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5, moved_at = ?6 WHERE channel = ?1 AND listing = ?2",
     )?;
     for key in &books.changed_listings {
         if let Some(row) = books.listings.get(key) {
             let (known, quantity, at) = shown_columns(row.shown);
-            believe.execute(params![key.0.as_str(), key.1.as_str(), known, quantity, at])?;
+            believe.execute(params![
+                key.0.as_str(),
+                key.1.as_str(),
+                known,
+                quantity,
+                at,
+                row.moved_at.millis()
+            ])?;
         }
     }
     let mut reopen =
