@@ -250,13 +250,14 @@ pub fn decide(
             });
     }
     // What follows from an older state that came late follows from the newest one that is known.
-    let moment = match standing {
-        Standing::First => snapshot.placed_at,
-        Standing::Newer | Standing::Same | Standing::Tie { .. } | Standing::Older => {
-            order.record.version().at
-        }
+    let to = order.record.version().at;
+    let first = standing == Standing::First;
+    let span = Span {
+        from: if first { snapshot.placed_at } else { to },
+        to,
+        first,
     };
-    let result = settle(books, &key, &mut order, rules, moment);
+    let result = settle(books, &key, &mut order, rules, span);
     books.changed_orders.insert(key.clone());
     books.orders.insert(key, order);
     result.map(|(touched, parked)| Decided {
@@ -278,8 +279,13 @@ pub fn rebook(
     let Some(mut order) = books.orders.remove(key) else {
         return Ok(BTreeSet::new());
     };
-    let moment = order.record.version().at;
-    let result = settle(books, key, &mut order, rules, moment);
+    let at = order.record.version().at;
+    let span = Span {
+        from: at,
+        to: at,
+        first: false,
+    };
+    let result = settle(books, key, &mut order, rules, span);
     books.changed_orders.insert(key.clone());
     books.orders.insert(key.clone(), order);
     result.map(|(touched, _)| touched)
@@ -291,19 +297,14 @@ fn settle(
     (channel, id): &(ChannelId, OrderId),
     order: &mut OrderRow,
     rules: &ChannelRules,
-    moment: Timestamp,
+    span: Span,
 ) -> Result<(BTreeSet<Sku>, Vec<LineId>), Overflow> {
+    let moment = if span.first { span.from } else { span.to };
     let (mut touched, mut parked) = (BTreeSet::new(), Vec::new());
     for (line_id, line) in &mut order.lines {
         let target = order.record.target(line_id);
-        take(
-            books,
-            channel,
-            line,
-            i64::from(target.taken_by_channel),
-            rules,
-            moment,
-        );
+        let taken = i64::from(target.taken_by_channel);
+        take(books, channel, line, taken, span, rules.clock_skew_ms);
         if line.booked.is_none() {
             line.booked = books.goods(channel, line).map(|(needs, own)| {
                 let location = line
@@ -399,46 +400,63 @@ pub fn observe(
     Observed::Differs
 }
 
+/// When the platform may have moved units of an order, as far as one message tells.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// When it was placed, if this is the first that is known of it; else when it last changed.
+    from: Timestamp,
+    /// When it last changed.
+    to: Timestamp,
+    /// This is the first that is known of it.
+    first: bool,
+}
+
 /// Lets what a listing shows follow what the platform took from it.
+///
+/// An order that holds nothing when it is first seen may have held units in between: if our number became known within
+/// that time, it is not certain any more.
 fn take(
     books: &mut Books,
     channel: &ChannelId,
     line: &mut LineRow,
     taken: i64,
-    rules: &ChannelRules,
-    moment: Timestamp,
+    span: Span,
+    skew_ms: i64,
 ) {
     let more = taken.saturating_sub(line.taken);
     line.taken = taken;
-    let Some((id, row)) = line
-        .listing
-        .as_ref()
-        .and_then(|named| books.listing(channel, named))
-    else {
+    let hidden = span.first && taken == 0;
+    if more == 0 && !hidden {
+        return;
+    }
+    let named = line.listing.as_ref();
+    let Some((id, _)) = named.and_then(|named| books.listing(channel, named)) else {
         return;
     };
-    let shown = row.shown.after_own_sale(more, moment, rules.clock_skew_ms);
-    let (changed, sending) = (shown != row.shown, row.sending);
-    if more != 0 {
-        let key = (channel.clone(), id.clone());
-        if let Some(row) = books.listings.get_mut(&key) {
-            row.moved_at = row.moved_at.max(moment);
-        }
-        books.changed_listings.insert(key);
-    }
-    if more != 0 && sending {
-        books.disturbed.insert((channel.clone(), id.clone()));
-    }
-    if changed {
-        update_shown(books, channel, id, shown);
-    }
-}
-
-fn update_shown(books: &mut Books, channel: &ChannelId, id: ListingId, shown: Shown) {
     let key = (channel.clone(), id);
-    if let Some(row) = books.listings.get_mut(&key) {
-        row.shown = shown;
+    let Some(row) = books.listings.get_mut(&key) else {
+        return;
+    };
+    let as_of = row.shown.as_of();
+    let within = as_of.plus(skew_ms) > span.from && as_of <= span.to.plus(skew_ms);
+    let moment = if span.first && !hidden {
+        span.from
+    } else {
+        span.to
+    };
+    let shown = match hidden {
+        true if within => row.shown.doubted(),
+        true => row.shown,
+        false => row.shown.after_own_sale(more, moment, skew_ms),
+    };
+    if shown != row.shown && matches!(shown, Shown::Unknown { .. }) {
+        books.reopened.insert(key.clone());
     }
+    if row.sending {
+        books.disturbed.insert(key.clone());
+    }
+    row.shown = shown;
+    row.moved_at = row.moved_at.max(span.to);
     books.changed_listings.insert(key);
 }
 
@@ -698,5 +716,38 @@ mod tests {
         };
         check(4000, 17);
         check(6000, 17);
+    }
+
+    #[test]
+    fn an_order_that_came_and_went_unseen_leaves_what_is_shown_unknown() {
+        let key = (shop(), ListingId::new("10").unwrap());
+        let check = |known_at: i64, certain: bool| {
+            let mut books = books(&[("A", 10)]);
+            let shown = Shown::Known {
+                quantity: 10,
+                as_of: Timestamp::from_millis(known_at),
+            };
+            let row = ListingRow {
+                mapping: None,
+                shown,
+                sending: false,
+                moved_at: Timestamp::default(),
+            };
+            books.listings.insert(key.clone(), row);
+            let mut cancelled = sold("1", 60_000, "A", 0);
+            cancelled.placed_at = Timestamp::from_millis(30_000);
+            decide(&mut books, &cancelled, &rules()).unwrap();
+            assert_eq!(
+                matches!(books.listings[&key].shown, Shown::Known { .. }),
+                certain,
+                "{known_at}"
+            );
+            assert_eq!(books.reopened.is_empty(), certain);
+        };
+        check(20_000, true);
+        check(29_000, false);
+        check(45_000, false);
+        check(61_000, false);
+        check(63_000, true);
     }
 }

@@ -5,7 +5,7 @@
 //! world moves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -75,7 +75,7 @@ struct WorldWire {
     token: Option<String>,
     clock: WorldClock,
     meanwhile: Meanwhile,
-    after: Arc<dyn Fn(usize) + Send + Sync>,
+    judge: Arc<Judge>,
 }
 
 #[async_trait::async_trait]
@@ -91,7 +91,7 @@ impl Wire for WorldWire {
         if let (TokenPlace::Header(name), Some(token)) = (request.token, &self.token) {
             built = built.header(name, token);
         }
-        let before = self.market.log().len();
+        self.judge.look(false);
         let sell_first = self.clock.millis() % 2 == 0;
         let meanwhile = self.meanwhile.lock().unwrap().take();
         let late = match meanwhile {
@@ -103,7 +103,7 @@ impl Wire for WorldWire {
         };
         self.clock.advance(40);
         let answer = self.market.answer(built.body(request.body).unwrap());
-        (self.after)(before);
+        self.judge.look(true);
         if let Some(sale) = late {
             sale();
         }
@@ -263,7 +263,7 @@ impl World {
                 Arc::new(move || clock.millis())
             },
             seed,
-            faults: faults.clone(),
+            faults: *faults,
             ..Conduct::default()
         };
         let woo = Arc::new(WooCommerce::new(&WooOptions {
@@ -604,7 +604,19 @@ impl World {
             "seed {seed}"
         );
         self.books_hold_every_order();
+        let letters = now(self.process.desk.ledger.read(|t| t.dead_letters())).unwrap();
+        let dead: BTreeSet<_> = letters
+            .iter()
+            .map(|letter| (letter.channel.clone(), letter.what.clone()))
+            .collect();
         for listing in self.listings() {
+            // What was given up is told of, and waits for a person or the next change.
+            if dead.contains(&(
+                listing.key.channel.clone(),
+                listing.key.listing.as_str().to_owned(),
+            )) {
+                continue;
+            }
             let desired = self.process.lanes[&listing.key.channel].desired_now(&listing);
             let shows = self.markets[&listing.key.channel]
                 .shown(Goods::Sku(listing.their_sku.as_deref().unwrap()));
@@ -707,13 +719,14 @@ fn wires(
             compares: channels[id].profile().compare_and_set,
             store: store.clone(),
             violations: Arc::clone(violations),
+            seen: AtomicU64::new(0),
         };
         let wire = WorldWire {
             market: Arc::clone(market),
             token: token.clone(),
             clock: clock.clone(),
             meanwhile: Arc::default(),
-            after: Arc::new(move |before| judge.look(before)),
+            judge: Arc::new(judge),
         };
         (id.clone(), wire)
     };
@@ -728,11 +741,16 @@ struct Judge {
     compares: bool,
     store: SharedStore,
     violations: Arc<Mutex<Vec<String>>>,
+    seen: AtomicU64,
 }
 
 impl Judge {
-    fn look(&self, before: usize) {
-        for entry in self.market.log().into_iter().skip(before) {
+    /// Looks at what happened since the last look; judges it if a call just ended.
+    fn look(&self, judges: bool) {
+        let news = self.market.log_since(self.seen.load(Ordering::SeqCst));
+        let Some(last) = news.last() else { return };
+        self.seen.store(last.sequence, Ordering::SeqCst);
+        for entry in news.into_iter().filter(|_| judges) {
             let Happening::Write { item, from, to, .. } = entry.happening else {
                 continue;
             };

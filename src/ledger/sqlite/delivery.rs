@@ -155,7 +155,7 @@ pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Resu
 pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
     let mut write = db.prepare_cached(
         "UPDATE listing SET known = ?3 AND NOT disturbed, shown = ?4, shown_at = ?5, stale = ?6,
-           acked = CASE WHEN ?7 IS NULL OR acked > ?7 THEN acked ELSE ?7 END,
+           acked = CASE WHEN disturbed THEN NULL WHEN ?7 IS NULL OR acked > ?7 THEN acked ELSE ?7 END,
            verified_at = COALESCE(?8, verified_at), failures = ?9, due_at = ?10, sending = NULL, disturbed = 0
          WHERE channel = ?1 AND listing = ?2",
     )?;
