@@ -73,6 +73,9 @@ pub enum Command {
     ///
     /// Example: onhand init
     Init,
+    /// The master stock by SKU and location
+    #[command(subcommand)]
+    Stock(Stock),
     /// Print a script that completes commands in your shell
     ///
     /// Example: onhand completions bash > ~/.local/share/bash-completion/completions/onhand

@@ -1,11 +1,25 @@
 //! What each command does: opens what it needs, asks the rooms, and writes the answer through [`Out`].
 
+mod calls;
+mod imports;
+mod known;
+mod seller;
 mod setup;
+mod sheet;
+mod stock;
+mod stock_import;
 
-use crate::cli::{Cli, Command};
-use crate::config::Environment;
+use std::sync::Arc;
+
+use crate::channels::PLATFORMS;
+use crate::cli::{Cli, Command, Global, Stock};
+use crate::config::{Environment, load};
 use crate::exit::{Failure, Found};
 use crate::output::{Out, logging};
+use crate::runtime::clock::SystemClock;
+
+pub use calls::{CallAudit, StoredTokens};
+pub use seller::{OpenChannel, OpenChannels, Seller, book_rules, folding, policy};
 
 /// Runs one command.
 ///
@@ -23,5 +37,40 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Init => setup::init(global.config.as_deref(), out),
         Command::Completions(args) => setup::completions(&args, out),
         Command::Man(args) => setup::man(&args, out),
+        command => with_seller(command, &global, env, out),
+    }
+}
+
+/// Runs a command that needs the settings and the store.
+fn with_seller(
+    command: Command,
+    global: &Global,
+    env: &Environment,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    let loaded = load(global.config.as_deref(), env, PLATFORMS)?;
+    for warning in &loaded.warnings {
+        out.warning(warning);
+    }
+    let seller = Seller::open(loaded.settings, env.clone(), Arc::new(SystemClock))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Start)?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = answer(command, &seller, out) => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        }
+    })
+}
+
+async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+    match command {
+        Command::Stock(Stock::Show(args)) => stock::show(args, seller, out).await,
+        Command::Stock(Stock::Set(args)) => stock::set(args, seller, out).await,
+        Command::Stock(Stock::Import(args)) => stock_import::import(args, seller, out).await,
+        // They need no store and were run before.
+        Command::Init | Command::Completions(_) | Command::Man(_) => Ok(Found::Nothing),
     }
 }
