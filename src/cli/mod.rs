@@ -76,6 +76,12 @@ pub enum Command {
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),
+    /// Which channel item is which SKU
+    #[command(subcommand)]
+    Listings(Listings),
+    /// What bundles are made of
+    #[command(subcommand)]
+    Bundles(Bundles),
     /// Print a script that completes commands in your shell
     ///
     /// Example: onhand completions bash > ~/.local/share/bash-completion/completions/onhand

@@ -1,8 +1,13 @@
 //! What each command does: opens what it needs, asks the rooms, and writes the answer through [`Out`].
 
+mod bundles;
 mod calls;
+mod discover;
 mod imports;
 mod known;
+mod listings;
+mod listings_import;
+mod matching;
 mod seller;
 mod setup;
 mod sheet;
@@ -12,7 +17,7 @@ mod stock_import;
 use std::sync::Arc;
 
 use crate::channels::PLATFORMS;
-use crate::cli::{Cli, Command, Global, Stock};
+use crate::cli::{Bundles, Cli, Command, Global, Listings, Stock};
 use crate::config::{Environment, load};
 use crate::exit::{Failure, Found};
 use crate::output::{Out, logging};
@@ -70,6 +75,14 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Stock(Stock::Show(args)) => stock::show(args, seller, out).await,
         Command::Stock(Stock::Set(args)) => stock::set(args, seller, out).await,
         Command::Stock(Stock::Import(args)) => stock_import::import(args, seller, out).await,
+        Command::Listings(Listings::Show(args)) => listings::show(args, seller, out).await,
+        Command::Listings(Listings::Check(args)) => listings::check(args, seller, out).await,
+        Command::Listings(Listings::Import(args)) => {
+            listings_import::import(args, seller, out).await
+        }
+        Command::Listings(Listings::Discover(args)) => discover::discover(args, seller, out).await,
+        Command::Bundles(Bundles::Show) => bundles::show(seller, out).await,
+        Command::Bundles(Bundles::Import(args)) => bundles::import(args, seller, out).await,
         // They need no store and were run before.
         Command::Init | Command::Completions(_) | Command::Man(_) => Ok(Found::Nothing),
     }
