@@ -82,6 +82,36 @@ pub enum Command {
     /// What bundles are made of
     #[command(subcommand)]
     Bundles(Bundles),
+    /// Credentials and webhooks of the channels, and holding them
+    #[command(subcommand)]
+    Channels(Channels),
+    /// Explain why each channel shows what it shows of a SKU, as a sum
+    ///
+    /// Reads the store and the settings; no channel is called. The parts add up to what should be shown.
+    ///
+    /// Example: onhand explain MUG-1
+    Explain(Explain),
+    /// Tell everything that happened to an order, a SKU, a listing or a message
+    ///
+    /// Messages, entries, calls and their answers, in the order of time. Exit code 1 if nothing is known of it.
+    ///
+    /// Example: onhand audit MUG-1
+    Audit(Audit),
+    /// Show how each channel is: last webhook, waiting work, what was given up
+    ///
+    /// Reads the store only; no channel is called.
+    ///
+    /// Example: onhand status
+    Status,
+    /// Replay the books from empty and compare, and check the audit chain
+    ///
+    /// Exit code 1 with what is broken.
+    ///
+    /// Example: onhand verify
+    Verify,
+    /// What was given up, in both directions
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Print a script that completes commands in your shell
     ///
     /// Example: onhand completions bash > ~/.local/share/bash-completion/completions/onhand

@@ -1,8 +1,11 @@
 //! What each command does: opens what it needs, asks the rooms, and writes the answer through [`Out`].
 
+mod audit;
 mod bundles;
 mod calls;
+mod channels;
 mod discover;
+mod explain;
 mod imports;
 mod known;
 mod listings;
@@ -11,13 +14,14 @@ mod matching;
 mod seller;
 mod setup;
 mod sheet;
+mod status;
 mod stock;
 mod stock_import;
 
 use std::sync::Arc;
 
 use crate::channels::PLATFORMS;
-use crate::cli::{Bundles, Cli, Command, Global, Listings, Stock};
+use crate::cli::{Bundles, Channels, Cli, Command, Dlq, Global, Listings, Stock};
 use crate::config::{Environment, load};
 use crate::exit::{Failure, Found};
 use crate::output::{Out, logging};
@@ -83,6 +87,19 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Listings(Listings::Discover(args)) => discover::discover(args, seller, out).await,
         Command::Bundles(Bundles::Show) => bundles::show(seller, out).await,
         Command::Bundles(Bundles::Import(args)) => bundles::import(args, seller, out).await,
+        Command::Channels(Channels::Check(args)) => channels::check(args, seller, out).await,
+        Command::Channels(Channels::Subscribe(args)) => {
+            channels::subscribe(args, seller, out).await
+        }
+        Command::Channels(Channels::Hold(args)) => channels::hold(args, seller, out).await,
+        Command::Channels(Channels::Release { channel }) => {
+            channels::release(channel, seller, out).await
+        }
+        Command::Explain(args) => explain::explain(args, seller, out).await,
+        Command::Audit(args) => audit::audit(args, seller, out).await,
+        Command::Status => status::status(seller, out).await,
+        Command::Verify => status::verify(seller, out).await,
+        Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
         // They need no store and were run before.
         Command::Init | Command::Completions(_) | Command::Man(_) => Ok(Found::Nothing),
     }
