@@ -8,13 +8,15 @@ use super::imports::{Summary, book_waiting, write};
 use super::seller::Seller;
 use super::sheet::{self, Row, Sheet, needed};
 use crate::cli::BundlesImport;
-use crate::domain::bundle::{self, Need, Recipes};
+use crate::domain::bundle::{self, Need, RecipeError, Recipes};
 use crate::domain::ids::Sku;
 use crate::exit::{Failure, Found};
 use crate::output::{Cell, Out};
 
 /// Most units of a component in one bundle; more is a slip of columns.
 const UNITS_MAX: i64 = 1_000_000;
+/// Most ways that are followed at once to name a circle.
+const WAYS_MAX: usize = 1_000;
 
 #[derive(Serialize)]
 struct ShownBundle<'a> {
@@ -65,8 +67,7 @@ pub(super) async fn import(
     let before = seller.ledger.read(|tables| tables.recipes()).await?;
     let mut all = before.clone();
     all.extend(new.clone());
-    bundle::check(&all)
-        .map_err(|error| Failure::call(format!("import {}: {error}", sheet.file)))?;
+    bundle::check(&all).map_err(|error| refused(&sheet.file, &error, &all))?;
     warn_of_stock(&new, seller, out).await?;
     let mut summary = Summary::<()>::of(sheet, args.dry_run, new.len());
     let old: BTreeMap<_, _> = before.iter().map(|(k, v)| (k, sorted(v))).collect();
@@ -85,6 +86,45 @@ pub(super) async fn import(
         summary.booked_skus = book_waiting(seller).await?;
     }
     summary.write("onhand.bundles_import/1", "bundles", out)
+}
+
+/// A cycle is named from bundle to bundle, so that people see which recipe to change.
+fn refused(file: &str, error: &RecipeError, all: &Recipes) -> Failure {
+    let way = match error {
+        RecipeError::Cycle { bundle, .. } => circle(bundle, all),
+        RecipeError::TooDeep { .. } | RecipeError::TooMany { .. } => None,
+    };
+    let says = match way {
+        Some(way) => {
+            let names: Vec<_> = way.iter().map(Sku::as_str).collect();
+            format!("a bundle contains itself: {}", names.join(" > "))
+        }
+        None => error.to_string(),
+    };
+    Failure::call(format!("import {file}: {says}; hint: nothing was changed"))
+}
+
+/// The shortest way from a bundle into a circle and once around.
+fn circle(start: &Sku, recipes: &Recipes) -> Option<Vec<Sku>> {
+    let mut ways = vec![vec![start.clone()]];
+    for _ in 0..=bundle::DEPTH_MAX {
+        let mut longer = Vec::new();
+        for way in ways {
+            let last = way.last()?;
+            for need in recipes.get(last).into_iter().flatten() {
+                let mut way = way.clone();
+                let closed = way.contains(&need.sku);
+                way.push(need.sku.clone());
+                if closed {
+                    return Some(way);
+                }
+                longer.push(way);
+            }
+        }
+        longer.truncate(WAYS_MAX);
+        ways = longer;
+    }
+    None
 }
 
 fn sorted(needs: &[Need]) -> Vec<Need> {

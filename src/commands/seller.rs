@@ -120,11 +120,24 @@ impl Seller {
                 .collect::<Result<_, _>>()?,
             None => self.settings.channels.values().collect(),
         };
+        let mut languages = Vec::with_capacity(wanted.len());
+        let mut problems = Vec::new();
+        for config in wanted {
+            match language(config, &self.settings, &self.env) {
+                Ok(language) => languages.push((config, language)),
+                // One run tells all secrets that are missing.
+                Err(Failure::Secrets(more)) => problems.extend(more),
+                Err(failure) => return Err(failure),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Failure::Secrets(problems));
+        }
         let (audit, drain) = CallAudit::start(self.ledger.clone());
         let tokens = Arc::new(StoredTokens(self.ledger.clone()));
         let mut channels = BTreeMap::new();
-        for config in wanted {
-            let channel: Arc<dyn Channel> = Arc::from(language(config, &self.settings, &self.env)?);
+        for (config, language) in languages {
+            let channel: Arc<dyn Channel> = Arc::from(language);
             let limiter = Arc::new(Limiter::new(channel.profile()));
             let wire = HttpWire::open(WireParts {
                 id: config.id.clone(),
