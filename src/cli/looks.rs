@@ -47,7 +47,7 @@ pub struct Audit {
 /// `channels …`
 #[derive(Debug, Subcommand)]
 pub enum Channels {
-    /// Look whether credentials, scopes and webhooks of the channels are as they must be
+    /// Look whether credentials, scopes and webhooks are as they must be
     ///
     /// Calls each platform and changes nothing. Exit code 1 if something is not as it must be.
     ///

@@ -206,10 +206,11 @@ fn parse(bytes: &[u8], file: String, wanted: &[Column]) -> Result<Sheet, Failure
         unknown,
         columns,
     };
+    let mut lines = Lines::of(bytes);
     for record in reader.into_byte_records() {
         // Reading from memory cannot fail, and every record is a record when lengths may differ.
         let Ok(record) = record else { continue };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         if record.iter().all(|field| field.trim_ascii().is_empty()) {
             continue;
         }
@@ -223,6 +224,35 @@ fn parse(bytes: &[u8], file: String, wanted: &[Column]) -> Result<Sheet, Failure
         }
     }
     Ok(sheet)
+}
+
+/// Counts lines up to where a record begins. The reader's own count is one short after `\r\n`.
+struct Lines<'b> {
+    bytes: &'b [u8],
+    seen: usize,
+    line: u64,
+}
+
+impl<'b> Lines<'b> {
+    const fn of(bytes: &'b [u8]) -> Self {
+        Self {
+            bytes,
+            seen: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of a byte, from 1; line ends at that place belong to the record before. Bytes only go forward.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(next) = self.bytes.get(self.seen)
+            && (self.seen < byte || matches!(next, b'\r' | b'\n'))
+        {
+            self.line = self.line.saturating_add(u64::from(*next == b'\n'));
+            self.seen = self.seen.saturating_add(1);
+        }
+        self.line
+    }
 }
 
 /// What separates the columns: what finds most of the wanted ones in the header.
