@@ -55,7 +55,7 @@ pub enum Channels {
     Check(ChannelsWhich),
     /// Create the webhooks that are missing and revive those that were disabled
     ///
-    /// Needs `public_url` in [listen], so that the platforms know where to deliver. Refused for channels in mode observe.
+    /// Needs `public_url` under `listen`, so that the platforms know where to deliver. Refused for channels in mode observe.
     ///
     /// Example: onhand channels subscribe
     Subscribe(ChannelsWhich),

@@ -3,10 +3,19 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use onhand::domain::ids::{LineId, OrderId};
+use onhand::domain::order::{LineSnapshot, LineTarget, OrderSnapshot, Version};
+use onhand::ledger::Ledger;
+use onhand::ledger::record::{Intake, Says};
+use onhand::ledger::sqlite::Sqlite;
+use onhand::ledger::tables::DeadLetter;
 use onhand::sandbox::{Market, WooOptions, WooProduct};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::store::{Still, at, channel, rules};
 
 const SHOP: &str = r#"
 [channels.shop]
@@ -408,6 +417,122 @@ fn the_help_of_every_command() {
         writeln!(text, "---- onhand {line} --help\n{help}").unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+/// An order of one line, as its webhook says it.
+fn order(id: &str, text: &str, units: u32) -> Intake {
+    let line = LineSnapshot {
+        line: LineId::new("1").unwrap(),
+        listing: None,
+        sku: text.to_owned(),
+        location: None,
+        target: LineTarget {
+            committed: units,
+            taken_by_channel: units,
+            ..LineTarget::default()
+        },
+    };
+    let snapshot = OrderSnapshot {
+        channel: channel("shop"),
+        order: OrderId::new(id).unwrap(),
+        version: Version {
+            at: at(5_000),
+            rank: 0,
+        },
+        placed_at: at(5_000),
+        lines: vec![line],
+    };
+    Intake {
+        channel: channel("shop"),
+        received_at: at(6_000),
+        topic: "order.created".to_owned(),
+        delivery: Some("d-1".to_owned()),
+        happened_at: Some(at(5_000)),
+        raw: Vec::new(),
+        says: Says::Understood {
+            snapshots: vec![snapshot],
+            levels: Vec::new(),
+            hints: Vec::new(),
+            ignored: None,
+        },
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_waited_for_its_goods_is_booked_and_told_as_one_story() {
+    let desk = Desk::with(&[
+        ("config.toml", SHOP),
+        (
+            "s.csv",
+            "sku,available,as_of\nMUG-1,5,1970-01-01T00:00:01Z\n",
+        ),
+        ("l.csv", "channel,listing,sku\nshop,10,MUG-1\n"),
+    ]);
+    desk.check("status", 0, &[]);
+    let store = desk.0.path().join("data/onhand.db");
+    let open = || Box::new(Sqlite::open(&store).unwrap());
+    let ledger = Ledger::inline(open(), rules(), Arc::new(Still(7_000)));
+    ledger.record(order("4711", "mug-1", 2)).await.unwrap();
+    assert_eq!(desk.json("status", 0)["channels"][0]["parked_orders"], 1);
+    let found = desk.json("stock import s.csv", 0);
+    assert_eq!(found["booked_skus"], 1, "the shop does not care about case");
+    assert_eq!(desk.json("stock show", 0)["skus"][0]["available"], 3);
+    desk.check("listings import l.csv", 0, &[]);
+    desk.check(
+        "explain MUG-1",
+        0,
+        &["-2  committed main", "3  should be shown"],
+    );
+    for subject in ["4711", "1", "d-1"] {
+        let story = &desk.json(&format!("audit {subject}"), 0)["story"];
+        assert_eq!(story[0]["kind"], "message", "{story}");
+        assert_eq!(story[1]["kind"], "entry", "{story}");
+        assert_eq!(story.as_array().unwrap().len(), 2, "{story}");
+    }
+    desk.check("audit 4711", 0, &["committed +2 at main", "delivery d-1"]);
+    desk.check("audit 4711 --since 2999-01-01T00:00:00Z", 1, &[]);
+    desk.check("verify", 0, &["1 orders"]);
+    let raw = onhand::ledger::sqlite::open(&store).unwrap();
+    raw.execute("UPDATE stock SET on_hand = on_hand + 1", [])
+        .unwrap();
+    desk.check("verify", 1, &["MUG-1 at main", "entries give"]);
+    assert_eq!(desk.json("verify", 1)["ok"], false);
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_and_end_with_1() {
+    let desk = Desk::with(&[("config.toml", SHOP)]);
+    desk.check("dlq list", 0, &[]);
+    let store = desk.0.path().join("data/onhand.db");
+    let ledger = Ledger::inline(
+        Box::new(Sqlite::open(&store).unwrap()),
+        rules(),
+        Arc::new(Still(7_000)),
+    );
+    let letter = DeadLetter {
+        channel: channel("shop"),
+        kind: "push".to_owned(),
+        what: "10".to_owned(),
+        reason: "refused".to_owned(),
+        answer: Some("\u{1b}[2Jno such product".to_owned()),
+        attempts: 6,
+        at: at(5_000),
+    };
+    ledger
+        .write(move |tables| tables.add_dead_letter(&letter))
+        .await
+        .unwrap();
+    let text = desk.check(
+        "dlq list",
+        1,
+        &["no such product", "1970-01-01T00:00:05.000Z"],
+    );
+    assert!(
+        !text.contains('\u{1b}'),
+        "an answer cannot act on a terminal"
+    );
+    assert_eq!(desk.json("dlq list", 1)["dead_letters"][0]["attempts"], 6);
+    desk.check("status", 0, &["1 dead letters"]);
 }
 
 /// A shop on loopback, and settings that reach it.
