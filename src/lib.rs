@@ -9,12 +9,16 @@
 //! - [`output`] is the one door to stdout and stderr.
 //! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `broker`,
 //!   `channels`, `domain` and `ledger`.
+//! - [`cli`] is what can be typed, [`commands`] what is done then, [`exit`] how it ends. They may import everything.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod broker;
 pub mod channels;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod exit;
 pub mod ledger;
 pub mod output;
 pub mod runtime;

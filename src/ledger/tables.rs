@@ -15,7 +15,7 @@ use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, OrderId, 
 use crate::domain::message::Hint;
 use crate::domain::policy::Supply;
 use crate::domain::quantity::Balance;
-use crate::domain::stock::{Balances, Count};
+use crate::domain::stock::{Balances, Count, StockEntry};
 
 /// Shorthand of this room.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -275,6 +275,57 @@ pub struct StockLine {
     pub reference: Option<Balance>,
 }
 
+/// A message as it is read back, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventLine {
+    /// Its number.
+    pub id: i64,
+    /// Where it came from.
+    pub channel: ChannelId,
+    /// In the platform's words.
+    pub topic: String,
+    /// The platform's id of the delivery.
+    pub delivery: Option<String>,
+    /// The order or listing that it is about.
+    pub subject: Option<String>,
+    /// When it happened, by the platform's clock.
+    pub happened_at: Option<Timestamp>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What became of it, in a word.
+    pub outcome: String,
+    /// Why, where nothing followed.
+    pub reason: Option<String>,
+}
+
+/// An entry of the books as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryLine {
+    /// Its number.
+    pub id: i64,
+    /// What it moved, and why.
+    pub entry: StockEntry,
+    /// When it was written.
+    pub recorded_at: Timestamp,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Messages that were kept.
+    pub messages: i64,
+    /// Orders.
+    pub orders: i64,
+    /// Entries of the books.
+    pub entries: i64,
+    /// SKUs that are known.
+    pub skus: i64,
+    /// Listings.
+    pub listings: i64,
+    /// Rows of the audit.
+    pub audit_rows: i64,
+}
+
 /// The rows of one transaction.
 #[expect(
     clippy::missing_errors_doc,
@@ -364,6 +415,20 @@ pub trait Tables {
     fn audit(&mut self, rows: &[AuditRow]) -> Result<()>;
     /// The audit of one subject, oldest first.
     fn audit_of(&mut self, subject: &str) -> Result<Vec<AuditEntry>>;
+
+    // Looking back.
+
+    /// Messages about an order or a listing, oldest first; else the message with this number; else those with this id of
+    /// their delivery.
+    fn events_of(&mut self, subject: &str) -> Result<Vec<EventLine>>;
+    /// Entries that an order caused, on whatever channel it has this name; oldest first.
+    fn entries_of_order(&mut self, order: &str) -> Result<Vec<EntryLine>>;
+    /// Entries of one SKU, oldest first.
+    fn entries_of_sku(&mut self, sku: &Sku) -> Result<Vec<EntryLine>>;
+    /// Every SKU that is known.
+    fn skus(&mut self) -> Result<BTreeSet<Sku>>;
+    /// How much there is of everything.
+    fn totals(&mut self) -> Result<Totals>;
 }
 
 /// A store: transactions over [`Tables`].

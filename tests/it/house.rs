@@ -18,6 +18,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "runtime",
         &["runtime", "broker", "channels", "domain", "ledger"],
     ),
+    ("cli", &["cli", "config", "domain", "output"]),
+    (
+        "commands",
+        &[
+            "commands", "cli", "exit", "config", "channels", "domain", "ledger", "output",
+            "runtime",
+        ],
+    ),
 ];
 
 /// Room, and words that may not stand in its code.

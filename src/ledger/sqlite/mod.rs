@@ -3,6 +3,7 @@
 mod books;
 mod delivery;
 mod facts;
+mod story;
 mod tables;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::books::{balances, basis_word, json, stock_line};
-use super::{books, delivery, facts};
+use super::{books, delivery, facts, story};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
@@ -14,8 +14,8 @@ use crate::domain::message::Hint;
 use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
 use crate::ledger::tables::{
-    AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EventRow, HintRow, ListingState,
-    Result, Selection, Settled, StockLine, Tables, Wanted,
+    AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, EventLine, EventRow,
+    HintRow, ListingState, Result, Selection, Settled, StockLine, Tables, Totals, Wanted,
 };
 
 /// One open transaction.
@@ -182,5 +182,25 @@ impl Tables for Rows<'_> {
 
     fn audit_of(&mut self, subject: &str) -> Result<Vec<AuditEntry>> {
         facts::audit_of(self.0, subject)
+    }
+
+    fn events_of(&mut self, subject: &str) -> Result<Vec<EventLine>> {
+        story::events_of(self.0, subject)
+    }
+
+    fn entries_of_order(&mut self, order: &str) -> Result<Vec<EntryLine>> {
+        story::entries_of_order(self.0, order)
+    }
+
+    fn entries_of_sku(&mut self, sku: &Sku) -> Result<Vec<EntryLine>> {
+        story::entries_of_sku(self.0, sku)
+    }
+
+    fn skus(&mut self) -> Result<BTreeSet<Sku>> {
+        story::skus(self.0)
+    }
+
+    fn totals(&mut self) -> Result<Totals> {
+        story::totals(self.0)
     }
 }

@@ -1,0 +1,162 @@
+//! What can be typed: commands, their flags and their help. Nothing here does anything.
+
+mod goods;
+mod looks;
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Environment;
+use crate::domain::clock::Timestamp;
+use crate::output::{Format, Wishes};
+
+pub use goods::{
+    Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
+    StockImport, StockSet, StockShow,
+};
+pub use looks::{Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Explain, Man};
+
+/// Keeps a seller's stock right on every channel at once
+///
+/// A sale on one channel lowers what all the others show within seconds, so that the same unit is not sold twice. Data
+/// goes to stdout, talk to stderr. Exit codes: 0 done; 1 done, and something was found; 2 the call, the config or a
+/// file is wrong; 3 the outside failed; 4 the store is in use or damaged; 5 a reading was incomplete; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "onhand", version, max_term_width = 100)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Read this file instead of config.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What data looks like
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", value_parser = format())]
+    pub format: Format,
+    /// Say nothing but warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Log more; -vv and -vvv even more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Global {
+    /// As output takes them.
+    pub fn wishes(&self, env: &Environment) -> Wishes {
+        Wishes {
+            format: self.format,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            no_color: Wishes::forbids_color(env.get("NO_COLOR"), env.get("TERM")),
+        }
+    }
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a commented config.toml to start from
+    ///
+    /// Writes the file that --config names, else config.toml in this folder, with every key explained. A file that is
+    /// there is never overwritten.
+    ///
+    /// Example: onhand init
+    Init,
+    /// The master stock by SKU and location
+    #[command(subcommand)]
+    Stock(Stock),
+    /// Which channel item is which SKU
+    #[command(subcommand)]
+    Listings(Listings),
+    /// What bundles are made of
+    #[command(subcommand)]
+    Bundles(Bundles),
+    /// Credentials and webhooks of the channels, and holding them
+    #[command(subcommand)]
+    Channels(Channels),
+    /// Explain why each channel shows what it shows of a SKU, as a sum
+    ///
+    /// Reads the store and the settings; no channel is called. The parts add up to what should be shown.
+    ///
+    /// Example: onhand explain MUG-1
+    Explain(Explain),
+    /// Tell everything that happened to an order, a SKU, a listing or a message
+    ///
+    /// Messages, entries, calls and their answers, in the order of time. Exit code 1 if nothing is known of it.
+    ///
+    /// Example: onhand audit MUG-1
+    Audit(Audit),
+    /// Show how each channel is: last webhook, waiting work, what was given up
+    ///
+    /// Reads the store only; no channel is called.
+    ///
+    /// Example: onhand status
+    Status,
+    /// Replay the books from empty and compare, and check the audit chain
+    ///
+    /// Exit code 1 with what is broken.
+    ///
+    /// Example: onhand verify
+    Verify,
+    /// What was given up, in both directions
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// Print a script that completes commands in your shell
+    ///
+    /// Example: onhand completions bash > ~/.local/share/bash-completion/completions/onhand
+    Completions(Completions),
+    /// Print the manual page
+    ///
+    /// Example: onhand man > onhand.1
+    Man(Man),
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["table", "json", "csv"]).try_map(|text| text.parse::<Format>())
+}
+
+/// A time on the command line.
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_utc(text)
+        .ok_or_else(|| "not a time; hint: write it like 2026-11-25T03:20:38Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn clap_agrees_with_the_commands() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_in_one_line_what_it_is_for() {
+        fn look(command: &clap::Command, path: &str) {
+            let about = command
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(!about.is_empty(), "{path} has no help");
+            assert!(about.chars().count() <= 79, "{path}: too long: {about}");
+            assert!(!about.ends_with('.'), "{path}: ends with a full stop");
+            for below in command.get_subcommands() {
+                look(below, &format!("{path} {}", below.get_name()));
+            }
+        }
+        look(&Cli::command(), "onhand");
+    }
+}

@@ -1,0 +1,223 @@
+//! `audit`: everything that happened to an order, a SKU, a listing or a message, as one story in the order of time.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::seller::Seller;
+use crate::cli::Audit;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ChannelId, ListingKey, Sku};
+use crate::domain::stock::{Cause, Movement};
+use crate::exit::{Failure, Found};
+use crate::ledger::tables::{
+    AuditEntry, EntryLine, EventLine, Result as StoreResult, Selection, Tables,
+};
+use crate::output::{Cell, Out};
+
+/// What was sent to the listings of an order's goods within this time of its booking belongs to its story, in ms.
+const AFTERMATH_MS: i64 = 60_000;
+/// Kinds of audit rows that say what was sent to a listing, and what came back.
+const ABOUT_LISTINGS: &str = "push";
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Happened {
+    at: Timestamp,
+    /// A message comes before the entries that it caused, and they before what was sent.
+    #[serde(skip)]
+    rank: u8,
+    #[serde(skip)]
+    id: i64,
+    kind: String,
+    channel: Option<String>,
+    subject: String,
+    says: String,
+}
+
+/// Tells the story of a subject.
+pub(super) async fn audit(args: Audit, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+    let subject = args.subject.clone();
+    let mut story = seller
+        .ledger
+        .read(move |tables| story(tables, &subject))
+        .await?;
+    if let Some(since) = args.since {
+        story.retain(|happened| happened.at >= since);
+    }
+    let rows: Vec<_> = story.iter().map(row).collect();
+    let body = serde_json::json!({ "subject": args.subject, "story": story });
+    let headers = &["at", "kind", "channel", "subject", "says"];
+    out.result("onhand.audit/1", &body, headers, &rows)?;
+    if story.is_empty() {
+        out.note(format!("nothing is known of {:?}", args.subject));
+    }
+    Ok(Found::when(story.is_empty()))
+}
+
+fn row(happened: &Happened) -> Vec<Cell> {
+    vec![
+        happened.at.to_string().into(),
+        happened.kind.as_str().into(),
+        happened.channel.clone().into(),
+        happened.subject.as_str().into(),
+        happened.says.as_str().into(),
+    ]
+}
+
+fn story(tables: &mut dyn Tables, subject: &str) -> StoreResult<Vec<Happened>> {
+    let events = tables.events_of(subject)?;
+    let mut subjects = BTreeSet::from([subject.to_owned()]);
+    // A message by its number or delivery leads to what it is about.
+    subjects.extend(events.iter().filter_map(|event| event.subject.clone()));
+    let mut story: Vec<Happened> = events.iter().map(of_event).collect();
+    let mut entries = Vec::new();
+    for subject in &subjects {
+        entries.extend(tables.entries_of_order(subject)?);
+        for row in tables.audit_of(subject)? {
+            let told = row.kind == "message"
+                && events.iter().any(|event| {
+                    event.received_at == row.at && event.subject.as_deref() == Some(&row.subject)
+                });
+            if !told {
+                story.push(of_audit(row));
+            }
+        }
+    }
+    let aftermath: Vec<Timestamp> = entries.iter().map(|entry| entry.recorded_at).collect();
+    let moved: BTreeSet<Sku> = entries.iter().map(|line| line.entry.sku.clone()).collect();
+    story.extend(pushes(tables, moved, |at| {
+        aftermath
+            .iter()
+            .any(|from| at >= *from && at <= from.plus(AFTERMATH_MS))
+    })?);
+    if let Ok(sku) = Sku::new(subject) {
+        entries.extend(tables.entries_of_sku(&sku)?);
+        story.extend(pushes(tables, BTreeSet::from([sku]), |_| true)?);
+    }
+    story.extend(entries.iter().map(of_entry));
+    story.sort();
+    story.dedup();
+    Ok(story)
+}
+
+/// What was sent to the listings that show these SKUs.
+fn pushes(
+    tables: &mut dyn Tables,
+    skus: BTreeSet<Sku>,
+    within: impl Fn(Timestamp) -> bool,
+) -> StoreResult<Vec<Happened>> {
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listings = tables.listings(&Selection {
+        skus: Some(skus),
+        ..Selection::default()
+    })?;
+    let mut found = Vec::new();
+    for state in listings {
+        let ListingKey { channel, listing } = &state.key;
+        for subject in [state.key.to_string(), listing.as_str().to_owned()] {
+            let rows = tables.audit_of(&subject)?.into_iter().filter(|row| {
+                row.kind.starts_with(ABOUT_LISTINGS)
+                    && row.channel.as_deref() == Some(channel.as_str())
+                    && within(row.at)
+            });
+            found.extend(rows.map(of_audit));
+        }
+    }
+    Ok(found)
+}
+
+fn of_event(event: &EventLine) -> Happened {
+    let mut says = format!("{} {}", event.topic, event.outcome);
+    if let Some(reason) = &event.reason {
+        says = format!("{says}: {reason}");
+    }
+    if let Some(at) = event.happened_at {
+        says = format!("{says}; happened at {at}");
+    }
+    if let Some(delivery) = &event.delivery {
+        says = format!("{says}; delivery {delivery}");
+    }
+    Happened {
+        at: event.received_at,
+        rank: 0,
+        id: event.id,
+        kind: "message".to_owned(),
+        channel: Some(event.channel.as_str().to_owned()),
+        subject: event
+            .subject
+            .clone()
+            .unwrap_or_else(|| event.id.to_string()),
+        says,
+    }
+}
+
+fn of_entry(line: &EntryLine) -> Happened {
+    let entry = &line.entry;
+    let channel: Option<&ChannelId> = match &entry.cause {
+        Cause::Order { channel, .. } => Some(channel),
+        Cause::Count { .. } | Cause::Adjustment { .. } => None,
+    };
+    let cause = match &entry.cause {
+        Cause::Order { order, line, .. } => format!("order {order}, line {line}"),
+        Cause::Count { counted, by, .. } => format!("counted {counted} by {by}"),
+        Cause::Adjustment { reason, by } => format!("{reason}, by {by}"),
+    };
+    Happened {
+        at: line.recorded_at,
+        rank: 1,
+        id: line.id,
+        kind: "entry".to_owned(),
+        channel: channel.map(|channel| channel.as_str().to_owned()),
+        subject: entry.sku.as_str().to_owned(),
+        says: format!(
+            "{} at {} ({cause}); took effect at {}",
+            moves(entry.movement),
+            entry.location,
+            entry.at
+        ),
+    }
+}
+
+fn moves(movement: Movement) -> String {
+    let parts = [
+        ("on_hand", movement.on_hand),
+        ("committed", movement.committed),
+        ("set_aside", movement.set_aside),
+        ("incoming", movement.incoming),
+    ];
+    let changed: Vec<_> = parts
+        .iter()
+        .filter(|(_, units)| *units != 0)
+        .map(|(name, units)| format!("{name} {units:+}"))
+        .collect();
+    changed.join(", ")
+}
+
+fn of_audit(row: AuditEntry) -> Happened {
+    Happened {
+        at: row.at,
+        rank: 2,
+        id: row.id,
+        says: words(&row.detail),
+        kind: row.kind,
+        channel: row.channel,
+        subject: row.subject,
+    }
+}
+
+/// The details of an audit row, as `name value` pairs; what is empty is left out.
+fn words(detail: &serde_json::Value) -> String {
+    let Some(fields) = detail.as_object() else {
+        return detail.to_string();
+    };
+    let said = fields.iter().filter_map(|(name, value)| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::Array(list) if list.is_empty() => None,
+        serde_json::Value::String(text) => Some(format!("{name} {text}")),
+        other => Some(format!("{name} {other}")),
+    });
+    said.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,106 @@
+//! What each command does: opens what it needs, asks the rooms, and writes the answer through [`Out`].
+
+mod audit;
+mod bundles;
+mod calls;
+mod channels;
+mod discover;
+mod explain;
+mod imports;
+mod known;
+mod listings;
+mod listings_import;
+mod matching;
+mod seller;
+mod setup;
+mod sheet;
+mod status;
+mod stock;
+mod stock_import;
+
+use std::sync::Arc;
+
+use crate::channels::PLATFORMS;
+use crate::cli::{Bundles, Channels, Cli, Command, Dlq, Global, Listings, Stock};
+use crate::config::{Environment, load};
+use crate::exit::{Failure, Found};
+use crate::output::{Out, logging};
+use crate::runtime::clock::SystemClock;
+
+pub use calls::{CallAudit, StoredTokens};
+pub use seller::{OpenChannel, OpenChannels, Seller, book_rules, folding, policy};
+
+/// Runs one command.
+///
+/// # Errors
+/// [`Failure`], which knows its exit code; it was not reported yet.
+pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure> {
+    let Cli { global, command } = cli;
+    logging::start(
+        global.quiet,
+        global.verbose,
+        env.get("RUST_LOG"),
+        out.color_talk(),
+    )?;
+    match command {
+        Command::Init => setup::init(global.config.as_deref(), out),
+        Command::Completions(args) => setup::completions(&args, out),
+        Command::Man(args) => setup::man(&args, out),
+        command => with_seller(command, &global, env, out),
+    }
+}
+
+/// Runs a command that needs the settings and the store.
+fn with_seller(
+    command: Command,
+    global: &Global,
+    env: &Environment,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    let loaded = load(global.config.as_deref(), env, PLATFORMS)?;
+    for warning in &loaded.warnings {
+        out.warning(warning);
+    }
+    let seller = Seller::open(loaded.settings, env.clone(), Arc::new(SystemClock))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Start)?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = answer(command, &seller, out) => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        }
+    })
+}
+
+async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+    match command {
+        Command::Stock(Stock::Show(args)) => stock::show(args, seller, out).await,
+        Command::Stock(Stock::Set(args)) => stock::set(args, seller, out).await,
+        Command::Stock(Stock::Import(args)) => stock_import::import(args, seller, out).await,
+        Command::Listings(Listings::Show(args)) => listings::show(args, seller, out).await,
+        Command::Listings(Listings::Check(args)) => listings::check(args, seller, out).await,
+        Command::Listings(Listings::Import(args)) => {
+            listings_import::import(args, seller, out).await
+        }
+        Command::Listings(Listings::Discover(args)) => discover::discover(args, seller, out).await,
+        Command::Bundles(Bundles::Show) => bundles::show(seller, out).await,
+        Command::Bundles(Bundles::Import(args)) => bundles::import(args, seller, out).await,
+        Command::Channels(Channels::Check(args)) => channels::check(args, seller, out).await,
+        Command::Channels(Channels::Subscribe(args)) => {
+            channels::subscribe(args, seller, out).await
+        }
+        Command::Channels(Channels::Hold(args)) => channels::hold(args, seller, out).await,
+        Command::Channels(Channels::Release { channel }) => {
+            channels::release(channel, seller, out).await
+        }
+        Command::Explain(args) => explain::explain(args, seller, out).await,
+        Command::Audit(args) => audit::audit(args, seller, out).await,
+        Command::Status => status::status(seller, out).await,
+        Command::Verify => status::verify(seller, out).await,
+        Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
+        // They need no store and were run before.
+        Command::Init | Command::Completions(_) | Command::Man(_) => Ok(Found::Nothing),
+    }
+}
