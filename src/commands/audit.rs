@@ -158,11 +158,14 @@ fn of_entry(line: &EntryLine) -> Happened {
     let entry = &line.entry;
     let channel: Option<&ChannelId> = match &entry.cause {
         Cause::Order { channel, .. } => Some(channel),
-        Cause::Count { .. } | Cause::Adjustment { .. } => None,
+        Cause::Count { .. } | Cause::SeenByCount { .. } | Cause::Adjustment { .. } => None,
     };
     let cause = match &entry.cause {
         Cause::Order { order, line, .. } => format!("order {order}, line {line}"),
         Cause::Count { counted, by, .. } => format!("counted {counted} by {by}"),
+        Cause::SeenByCount { counted_at } => {
+            format!("the count of {counted_at} had seen it already")
+        }
         Cause::Adjustment { reason, by } => format!("{reason}, by {by}"),
     };
     Happened {
