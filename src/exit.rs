@@ -94,6 +94,21 @@ pub enum Failure {
     /// Stdout or the log.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Another process delivers from this store.
+    #[error(
+        "deliver from the store: {0} does so already; hint: stop it first, or let it do the work"
+    )]
+    Held(String),
+    /// An address cannot be listened on.
+    #[error("listen on {address}: {problem}; hint: {hint}")]
+    Bind {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        problem: String,
+        /// What to do.
+        hint: &'static str,
+    },
     /// The runtime could not be started.
     #[error("start: {0}")]
     Start(std::io::Error),
@@ -128,8 +143,10 @@ impl Failure {
             )
             | Self::Platform { .. }
             | Self::Output(OutputError::Write(_) | OutputError::Json { .. })
+            | Self::Bind { .. }
             | Self::Start(_) => 3,
-            Self::Store(StoreError::Busy | StoreError::Newer { .. } | StoreError::Damaged(_)) => 4,
+            Self::Store(StoreError::Busy | StoreError::Newer { .. } | StoreError::Damaged(_))
+            | Self::Held(_) => 4,
             Self::Incomplete(_) => 5,
             Self::Interrupted => 130,
         }
@@ -157,6 +174,7 @@ mod tests {
                 3,
             ),
             (Failure::Output(OutputError::Log(path())), 2),
+            (Failure::Held(path()), 4),
             (Failure::Incomplete(path()), 5),
             (Failure::Interrupted, 130),
         ] {

@@ -97,6 +97,14 @@ pub enum Command {
     ///
     /// Example: onhand audit MUG-1
     Audit(Audit),
+    /// Listen for webhooks and correct every other channel, until stopped
+    ///
+    /// Runs in the foreground. A message is durable before it is answered; then every channel whose number changed is
+    /// corrected. Orders are read at the start and on a timer, too, for messages that were lost. Exit code 4 if another
+    /// process delivers from the same store.
+    ///
+    /// Example: onhand listen --addr 127.0.0.1:8080
+    Listen(Listen),
     /// Show how each channel is: last webhook, waiting work, what was given up
     ///
     /// Reads the store only; no channel is called.
@@ -120,6 +128,17 @@ pub enum Command {
     ///
     /// Example: onhand man > onhand.1
     Man(Man),
+}
+
+/// What `listen` takes.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// Take webhooks here instead of at [listen] address
+    #[arg(long, value_name = "ADDRESS")]
+    pub addr: Option<std::net::SocketAddr>,
+    /// Serve the operator's page here instead of where the settings say
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin_addr: Option<std::net::SocketAddr>,
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {

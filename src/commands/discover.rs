@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::imports::{book_waiting, write};
@@ -14,7 +15,7 @@ use crate::domain::catalog::{Fulfilment, Mapping};
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, Sku};
 use crate::exit::{Failure, Found};
 use crate::ledger::tables::{CatalogRow, Selection};
-use crate::output::{Cell, Out};
+use crate::output::{Cell, Out, Wishes};
 
 /// Most pages of one channel: a cursor that never ends is a fault of the platform.
 const PAGES_MAX: usize = 20_000;
@@ -45,7 +46,7 @@ pub(super) async fn discover(
     let mut problems = Vec::new();
     let mut failed = None;
     for (id, channel) in &open.channels {
-        match read(id, channel, out).await {
+        match read(id, channel, out.progress(None, "listings")).await {
             Ok(found) => {
                 let one = keep(id, found, args.dry_run, seller, &mut problems, out).await?;
                 discovered.push(one);
@@ -82,9 +83,26 @@ pub(super) async fn discover(
     }
 }
 
+/// Reads the listings of one channel and maps what has exactly one of our SKUs; what is open stays for
+/// `listings check`.
+pub(super) async fn refresh(
+    id: &ChannelId,
+    open: &OpenChannel,
+    seller: &Seller,
+) -> Result<(), Failure> {
+    let mut silent = Out::to(Wishes::default(), std::io::sink(), std::io::sink());
+    let found = read(id, open, ProgressBar::hidden()).await?;
+    keep(id, found, false, seller, &mut Vec::new(), &mut silent).await?;
+    book_waiting(seller).await?;
+    Ok(())
+}
+
 /// Every listing of a channel.
-async fn read(id: &ChannelId, open: &OpenChannel, out: &Out) -> Result<Vec<Listing>, Failure> {
-    let bar = out.progress(None, "listings");
+async fn read(
+    id: &ChannelId,
+    open: &OpenChannel,
+    bar: ProgressBar,
+) -> Result<Vec<Listing>, Failure> {
     let mut found = Vec::new();
     let mut cursor = None;
     for _ in 0..PAGES_MAX {

@@ -4,12 +4,15 @@ mod audit;
 mod bundles;
 mod calls;
 mod channels;
+mod daemon;
 mod discover;
 mod explain;
 mod imports;
 mod known;
+mod listen;
 mod listings;
 mod listings_import;
+mod lock;
 mod matching;
 mod seller;
 mod setup;
@@ -66,6 +69,11 @@ fn with_seller(
         .enable_all()
         .build()
         .map_err(Failure::Start)?;
+    let command = match command {
+        // It ends calls under way before it ends, so it takes signals itself.
+        Command::Listen(args) => return runtime.block_on(listen::listen(args, seller, out)),
+        command => command,
+    };
     runtime.block_on(async {
         tokio::select! {
             done = answer(command, &seller, out) => done,
@@ -100,7 +108,9 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
-        // They need no store and were run before.
-        Command::Init | Command::Completions(_) | Command::Man(_) => Ok(Found::Nothing),
+        // They were run before.
+        Command::Init | Command::Completions(_) | Command::Man(_) | Command::Listen(_) => {
+            Ok(Found::Nothing)
+        }
     }
 }

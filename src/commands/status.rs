@@ -82,20 +82,30 @@ fn facts(tables: &mut dyn Tables) -> crate::ledger::tables::Result<Facts> {
     })
 }
 
-/// Shows how each channel is.
-pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+/// How each channel is, as the one document that `status` and the operator's page show.
+pub(super) async fn document(seller: &Seller) -> Result<serde_json::Value, Failure> {
+    let status = gather(seller).await?;
+    serde_json::to_value(&status).map_err(|error| Failure::Call(error.to_string()))
+}
+
+async fn gather(seller: &Seller) -> Result<Status, Failure> {
     let states = states(seller).await?;
     let facts = seller.ledger.read(facts).await?;
     let channels: Vec<_> = states
         .into_iter()
         .filter_map(|(id, state)| one(id, &state, seller, &facts))
         .collect();
-    let rows: Vec<_> = channels.iter().map(row).collect();
-    let body = Status {
+    Ok(Status {
         channels,
         dead_letters: facts.dead.values().sum(),
         totals: facts.totals,
-    };
+    })
+}
+
+/// Shows how each channel is.
+pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+    let body = gather(seller).await?;
+    let rows: Vec<_> = body.channels.iter().map(row).collect();
     let headers = &[
         "channel",
         "platform",

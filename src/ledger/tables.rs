@@ -443,6 +443,11 @@ pub trait Store: Send {
     /// # Errors
     /// What the work returned.
     fn read(&mut self, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()>;
+    /// Whether another connection has written since the last call.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn changed_by_others(&mut self) -> Result<bool>;
     /// Replays the entries from empty, walks the audit chain and checks every identity; what is broken, in words.
     ///
     /// # Errors

@@ -135,6 +135,17 @@ impl Ledger {
         self.work(work, false).await
     }
 
+    /// Whether another process has written to the store since the last call.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub async fn changed_by_others(&self) -> Result<bool> {
+        let (sender, answer) = oneshot::channel();
+        let alone: Alone = Box::new(move |store| drop(sender.send(store.changed_by_others())));
+        self.hand(Job::Alone(alone), true).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
     /// Replays the books and walks the audit chain; what is broken, in words.
     ///
     /// # Errors

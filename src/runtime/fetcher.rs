@@ -57,7 +57,7 @@ pub struct Fetcher {
     /// How far such a read reaches back before the last one, in ms.
     pub overlap_ms: i64,
     /// Chance between 0 and 999, to spread retries.
-    pub dice: Box<dyn FnMut() -> u16 + Send>,
+    pub dice: Box<dyn FnMut() -> u16 + Send + Sync>,
     /// Where news come in.
     pub mailbox: Arc<Mailbox>,
 }

@@ -171,6 +171,10 @@ impl Store for SharedStore {
         self.0.lock().unwrap().read(work)
     }
 
+    fn changed_by_others(&mut self) -> onhand::ledger::tables::Result<bool> {
+        self.0.lock().unwrap().changed_by_others()
+    }
+
     fn verify(&mut self) -> onhand::ledger::tables::Result<Vec<String>> {
         self.0.lock().unwrap().verify()
     }
@@ -833,7 +837,8 @@ impl Process {
         };
         let dice = || {
             let mut dice = StdRng::seed_from_u64(seed);
-            Box::new(move || dice.random_range(0..1000_u16)) as Box<dyn FnMut() -> u16 + Send>
+            Box::new(move || dice.random_range(0..1000_u16))
+                as Box<dyn FnMut() -> u16 + Send + Sync>
         };
         let lane = |(id, channel): (&ChannelId, &Arc<dyn Channel>)| {
             let lane = Lane::new(Parts {

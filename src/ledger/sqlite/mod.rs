@@ -30,6 +30,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
+    seen: Option<i64>,
 }
 
 impl Sqlite {
@@ -38,7 +39,10 @@ impl Sqlite {
     /// # Errors
     /// As [`open`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        open(path).map(|connection| Self { connection })
+        open(path).map(|connection| Self {
+            connection,
+            seen: None,
+        })
     }
 
     /// As [`in_memory`].
@@ -46,7 +50,10 @@ impl Sqlite {
     /// # Errors
     /// As [`in_memory`].
     pub fn in_memory() -> Result<Self, StoreError> {
-        in_memory().map(|connection| Self { connection })
+        in_memory().map(|connection| Self {
+            connection,
+            seen: None,
+        })
     }
 
     fn run(
@@ -73,6 +80,14 @@ impl Store for Sqlite {
         work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.run(TransactionBehavior::Deferred, work)
+    }
+
+    fn changed_by_others(&mut self) -> Result<bool, StoreError> {
+        // `data_version` changes only by commits of other connections.
+        let now: i64 = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))?;
+        Ok(self.seen.replace(now).is_some_and(|seen| seen != now))
     }
 
     fn verify(&mut self) -> Result<Vec<String>, StoreError> {

@@ -70,7 +70,7 @@ pub struct Lane {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance between 0 and 999, to spread retries.
-    pub dice: Box<dyn FnMut() -> u16 + Send>,
+    pub dice: Box<dyn FnMut() -> u16 + Send + Sync>,
     /// Where news come in.
     pub mailbox: Arc<Mailbox>,
     /// For asking that orders be read.
@@ -100,7 +100,7 @@ pub struct Parts {
     /// See [`Lane`].
     pub clock: Arc<dyn Clock>,
     /// See [`Lane`].
-    pub dice: Box<dyn FnMut() -> u16 + Send>,
+    pub dice: Box<dyn FnMut() -> u16 + Send + Sync>,
     /// See [`Lane`].
     pub bell: crate::broker::Doorbell,
 }

@@ -1,0 +1,383 @@
+//! What `listen` runs: the doors, one lane per channel, the fetcher, and the look-outs. `demo` runs the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rand::RngExt;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::discover;
+use super::lock::DeliveryLock;
+use super::seller::{OpenChannel, OpenChannels, Seller};
+use super::status;
+use crate::broker::Doorbell;
+use crate::channels::Wire;
+use crate::config::Mode;
+use crate::domain::ids::ChannelId;
+use crate::domain::lane::LaneRules;
+use crate::domain::retry::Ladder;
+use crate::exit::Failure;
+use crate::ledger::counts;
+use crate::runtime::admin::{self, Admin};
+use crate::runtime::desk::Desk;
+use crate::runtime::fetcher::{Fetcher, Source};
+use crate::runtime::hooks;
+use crate::runtime::lane::{Lane, Line, Parts, Terms};
+use crate::runtime::limiter::Limiter;
+use crate::runtime::reception::{Door, Reception};
+use crate::runtime::server::Limits;
+use crate::runtime::wire::HttpWire;
+
+/// How often another process's writes are looked for.
+const OTHERS_EVERY: Duration = Duration::from_millis(250);
+/// How often subscriptions are compared with the wanted ones.
+const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
+/// How long calls under way may take to end when the daemon stops.
+const GOODBYE: Duration = Duration::from_secs(20);
+/// SKUs whose versions are raised in one transaction after a change of plan: well within 50 ms of write time.
+const RAISED_AT_ONCE: usize = 500;
+
+/// Where the daemon's doors are.
+pub(super) struct Doors {
+    /// Webhooks.
+    pub(super) hooks: TcpListener,
+    /// Metrics, status, live page.
+    pub(super) admin: Option<(TcpListener, Admin)>,
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _lock: DeliveryLock,
+}
+
+/// One channel's way out, one permit at a time.
+struct ChannelLine {
+    wire: HttpWire,
+    limiter: Arc<Limiter>,
+}
+
+#[async_trait]
+impl Line for ChannelLine {
+    async fn open(&self) -> Box<dyn Wire> {
+        Box::new(self.wire.under(self.limiter.permit().await))
+    }
+
+    fn throttled(&self, after_ms: Option<u64>) {
+        self.limiter.throttled(after_ms);
+    }
+}
+
+fn line(open: &OpenChannel) -> Arc<dyn Line> {
+    Arc::new(ChannelLine {
+        wire: open.wire.clone(),
+        limiter: Arc::clone(&open.limiter),
+    })
+}
+
+fn dice() -> Box<dyn FnMut() -> u16 + Send + Sync> {
+    Box::new(|| rand::rng().random_range(0..1000))
+}
+
+impl Daemon {
+    /// Takes the delivery lock, brings the books to a known state, and starts everything.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] if another process delivers; else as the store.
+    pub(super) async fn start(
+        seller: &Arc<Seller>,
+        open: &OpenChannels,
+        doors: Doors,
+    ) -> Result<Self, Failure> {
+        let lock = DeliveryLock::take(&seller.settings.store_path())?;
+        let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
+        if doubted > 0 {
+            info!(
+                doubted,
+                "{doubted} listings were open when the last run ended; they are sent anew"
+            );
+        }
+        apply_plan(seller).await?;
+        let (rules, now) = (seller.book_rules.clone(), seller.now());
+        seller
+            .ledger
+            .write(move |tables| counts::book_parked(tables, &rules, now))
+            .await?;
+        let daemon = Self {
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            _lock: lock,
+        };
+        let bell = Doorbell::default();
+        let desk = Desk {
+            ledger: seller.ledger.clone(),
+            bell: bell.clone(),
+            clock: Arc::clone(&seller.clock),
+        };
+        daemon.lanes(seller, open, &bell);
+        daemon.fetcher(seller, open, &desk);
+        daemon.look_outs(seller, open, &bell);
+        daemon.doors(seller, open, desk, doors);
+        Ok(daemon)
+    }
+
+    /// Stops taking messages in, lets calls under way end, and waits for all of it.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(GOODBYE, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                "some calls did not end in time; what they changed is found out at the next start"
+            );
+        }
+    }
+
+    fn lanes(&self, seller: &Seller, open: &OpenChannels, bell: &Doorbell) {
+        let terms = terms(seller);
+        for (id, channel) in &open.channels {
+            if channel.mode == Mode::Observe || channel.hold {
+                info!(channel = %id, "nothing is sent to {id}: it is {}", channel.mode.word());
+                continue;
+            }
+            let lane = Lane::new(Parts {
+                id: id.clone(),
+                channel: Arc::clone(&channel.channel),
+                line: line(channel),
+                ledger: seller.ledger.clone(),
+                terms: terms.clone(),
+                clock: Arc::clone(&seller.clock),
+                dice: dice(),
+                bell: bell.clone(),
+            });
+            self.tasks.spawn(lane.run(self.stop.clone()));
+            self.sweeps(seller, bell);
+        }
+    }
+
+    /// Every dirty listing is found now and then, even if nobody rang.
+    fn sweeps(&self, seller: &Seller, bell: &Doorbell) {
+        let every = Duration::from_secs(seller.settings.lanes.sweep_s.max(1));
+        let (bell, stop) = (bell.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while !paused(&stop, every).await {
+                bell.sweep();
+            }
+        });
+    }
+
+    fn fetcher(&self, seller: &Seller, open: &OpenChannels, desk: &Desk) {
+        let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let source = |(id, channel): (&ChannelId, &OpenChannel)| {
+            (
+                id.clone(),
+                Source {
+                    channel: Arc::clone(&channel.channel),
+                    line: line(channel),
+                },
+            )
+        };
+        let lanes = &seller.settings.lanes;
+        let fetcher = Fetcher {
+            desk: desk.clone(),
+            sources: open.channels.iter().map(source).collect(),
+            ladder: ladder(seller),
+            orders_ms: millis(lanes.orders_s),
+            overlap_ms: millis(lanes.orders_overlap_s),
+            dice: dice(),
+            mailbox: desk.bell.listen(),
+        };
+        self.tasks.spawn(fetcher.run(self.stop.clone()));
+    }
+
+    /// Other processes' writes, the channels' listings, and their subscriptions.
+    fn look_outs(&self, seller: &Arc<Seller>, open: &OpenChannels, bell: &Doorbell) {
+        let (ledger, others, stop) = (seller.ledger.clone(), bell.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while !paused(&stop, OTHERS_EVERY).await {
+                if ledger.changed_by_others().await.unwrap_or(false) {
+                    others.sweep();
+                }
+            }
+        });
+        for (id, channel) in &open.channels {
+            let (id, channel, seller) = (id.clone(), channel.clone(), Arc::clone(seller));
+            let (bell, stop) = (bell.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                let look = async {
+                    match discover::refresh(&id, &channel, &seller).await {
+                        Ok(()) => bell.sweep(),
+                        Err(error) => {
+                            warn!(channel = %id, %error, "the listings of {id} could not be read");
+                        }
+                    }
+                    loop {
+                        subscribe(&id, &channel).await;
+                        tokio::time::sleep(SUBSCRIPTIONS_EVERY).await;
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => (),
+                    () = look => (),
+                }
+            });
+        }
+    }
+
+    fn doors(&self, seller: &Arc<Seller>, open: &OpenChannels, desk: Desk, doors: Doors) {
+        let door = |(id, channel): (&ChannelId, &OpenChannel)| {
+            let keys: Arc<dyn Wire> = Arc::new(channel.wire.clone());
+            (
+                id.clone(),
+                Door {
+                    channel: Arc::clone(&channel.channel),
+                    keys,
+                },
+            )
+        };
+        let channels: BTreeMap<_, _> = open.channels.iter().map(door).collect();
+        let reception = Arc::new(Reception { desk, channels });
+        let limits = limits(seller);
+        self.tasks.spawn(hooks::serve(
+            doors.hooks,
+            reception,
+            limits.clone(),
+            self.stop.clone(),
+        ));
+        if let Some((listener, admin)) = doors.admin {
+            let stop = self.stop.clone();
+            self.tasks.spawn(async move {
+                if let Err(error) = admin::serve(listener, admin, limits, stop).await {
+                    warn!(%error, "the operator's page is not served");
+                }
+            });
+        }
+    }
+}
+
+/// Waits; true if the daemon stops.
+async fn paused(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::time::timeout(time, stop.cancelled()).await.is_ok()
+}
+
+async fn subscribe(id: &ChannelId, open: &OpenChannel) {
+    let wire = open.wire.under(open.limiter.permit().await);
+    match open
+        .channel
+        .subscriptions(&wire, open.mode == Mode::Manage)
+        .await
+    {
+        Ok(report) => {
+            for topic in &report.created {
+                info!(channel = %id, topic, "subscribed to {topic} of {id}");
+            }
+            for topic in &report.missing {
+                warn!(channel = %id, topic, "{id} does not deliver {topic}; orders are still read on a timer");
+            }
+            for warning in &report.warnings {
+                warn!(channel = %id, "{id}: {warning}");
+            }
+        }
+        Err(fault) => warn!(channel = %id, %fault, "the webhooks of {id} could not be checked"),
+    }
+}
+
+/// A plan that differs from the last one raises the versions of all SKUs, in chunks, so that every listing is looked at.
+async fn apply_plan(seller: &Seller) -> Result<(), Failure> {
+    let plan = seller.settings.plan_text();
+    let known = seller.ledger.read(|tables| tables.fact("plan")).await?;
+    if known.as_deref() == Some(plan.as_str()) {
+        return Ok(());
+    }
+    let skus: Vec<_> = seller
+        .ledger
+        .read(|tables| tables.skus())
+        .await?
+        .into_iter()
+        .collect();
+    for chunk in skus.chunks(RAISED_AT_ONCE) {
+        let chunk = chunk.iter().cloned().collect();
+        seller
+            .ledger
+            .write(move |tables| tables.raise_versions(&chunk))
+            .await?;
+    }
+    seller
+        .ledger
+        .write(move |tables| tables.set_fact("plan", &plan))
+        .await?;
+    Ok(())
+}
+
+fn ladder(seller: &Seller) -> Ladder {
+    let retry = &seller.settings.retry;
+    Ladder {
+        waits_ms: retry
+            .delays_s
+            .iter()
+            .map(|seconds| seconds.saturating_mul(1000))
+            .collect(),
+        jitter_pct: u8::try_from(retry.jitter_pct).unwrap_or(100),
+    }
+}
+
+fn terms(seller: &Seller) -> Terms {
+    let lanes = &seller.settings.lanes;
+    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    Terms {
+        policy: Arc::new(seller.policy.clone()),
+        rules: LaneRules {
+            batch_b_ms: millis(lanes.batch_b_s),
+            batch_c_ms: millis(lanes.batch_c_s),
+            near_empty: i64::from(lanes.near_empty_units),
+            age_max_ms: millis(lanes.age_max_s),
+        },
+        ladder: ladder(seller),
+    }
+}
+
+fn limits(seller: &Seller) -> Limits {
+    let listen = &seller.settings.listen;
+    Limits {
+        head: Duration::from_secs(listen.head_timeout_s),
+        body: Duration::from_secs(listen.body_timeout_s),
+        body_max: usize::try_from(listen.body_max_bytes).unwrap_or(usize::MAX),
+        connections_max: usize::try_from(listen.connections_max).unwrap_or(usize::MAX),
+        ..Limits::default()
+    }
+}
+
+/// What the operator's side needs.
+pub(super) fn operator(seller: &Arc<Seller>, metrics: PrometheusHandle) -> Result<Admin, Failure> {
+    let settings = &seller.settings;
+    let token = settings.listen.admin_token.as_ref();
+    let token = token
+        .map(|secret| secret.read(&settings.folder, &seller.env))
+        .transpose();
+    let token = token.map_err(|problem| Failure::Secrets(vec![problem]))?;
+    let seller = Arc::clone(seller);
+    let provide = move || -> futures_util::future::BoxFuture<'static, serde_json::Value> {
+        let seller = Arc::clone(&seller);
+        Box::pin(async move {
+            match status::document(&seller).await {
+                Ok(document) => document,
+                Err(error) => serde_json::json!({ "error": error.to_string() }),
+            }
+        })
+    };
+    Ok(Admin {
+        metrics,
+        status: Arc::new(provide),
+        token,
+    })
+}
