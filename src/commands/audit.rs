@@ -7,18 +7,16 @@ use serde::Serialize;
 use super::seller::Seller;
 use crate::cli::Audit;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, ListingKey, Sku};
+use crate::domain::ids::{ChannelId, Sku};
 use crate::domain::stock::{Cause, Movement};
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::{
-    AuditEntry, EntryLine, EventLine, Result as StoreResult, Selection, Tables,
-};
+use crate::ledger::tables::{AuditEntry, EntryLine, EventLine, Result as StoreResult, Tables};
 use crate::output::{Cell, Out};
 
-/// What was sent to the listings of an order's goods within this time of its booking belongs to its story, in ms.
+/// What was sent of an order's goods within this time of its booking belongs to its story, in ms.
 const AFTERMATH_MS: i64 = 60_000;
-/// Kinds of audit rows that say what was sent to a listing, and what came back.
-const ABOUT_LISTINGS: &str = "push";
+/// Kinds of audit rows that say what was sent to a listing, or read back from it.
+const SENT: [&str; 2] = ["push", "read"];
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -84,49 +82,25 @@ fn story(tables: &mut dyn Tables, subject: &str) -> StoreResult<Vec<Happened>> {
             }
         }
     }
-    let aftermath: Vec<Timestamp> = entries.iter().map(|entry| entry.recorded_at).collect();
-    let moved: BTreeSet<Sku> = entries.iter().map(|line| line.entry.sku.clone()).collect();
-    story.extend(pushes(tables, moved, |at| {
-        aftermath
-            .iter()
-            .any(|from| at >= *from && at <= from.plus(AFTERMATH_MS))
-    })?);
+    // What was sent because of an order is in the audit of the SKUs that it moved.
+    let moved: BTreeSet<&Sku> = entries.iter().map(|line| &line.entry.sku).collect();
+    let follows = |row: &AuditEntry| {
+        let soon = |line: &EntryLine| {
+            row.at >= line.recorded_at && row.at <= line.recorded_at.plus(AFTERMATH_MS)
+        };
+        SENT.contains(&row.kind.as_str()) && entries.iter().any(soon)
+    };
+    for sku in moved {
+        let rows = tables.audit_of(sku.as_str())?;
+        story.extend(rows.into_iter().filter(follows).map(of_audit));
+    }
     if let Ok(sku) = Sku::new(subject) {
         entries.extend(tables.entries_of_sku(&sku)?);
-        story.extend(pushes(tables, BTreeSet::from([sku]), |_| true)?);
     }
     story.extend(entries.iter().map(of_entry));
     story.sort();
     story.dedup();
     Ok(story)
-}
-
-/// What was sent to the listings that show these SKUs.
-fn pushes(
-    tables: &mut dyn Tables,
-    skus: BTreeSet<Sku>,
-    within: impl Fn(Timestamp) -> bool,
-) -> StoreResult<Vec<Happened>> {
-    if skus.is_empty() {
-        return Ok(Vec::new());
-    }
-    let listings = tables.listings(&Selection {
-        skus: Some(skus),
-        ..Selection::default()
-    })?;
-    let mut found = Vec::new();
-    for state in listings {
-        let ListingKey { channel, listing } = &state.key;
-        for subject in [state.key.to_string(), listing.as_str().to_owned()] {
-            let rows = tables.audit_of(&subject)?.into_iter().filter(|row| {
-                row.kind.starts_with(ABOUT_LISTINGS)
-                    && row.channel.as_deref() == Some(channel.as_str())
-                    && within(row.at)
-            });
-            found.extend(rows.map(of_audit));
-        }
-    }
-    Ok(found)
 }
 
 fn of_event(event: &EventLine) -> Happened {
@@ -162,10 +136,10 @@ fn of_entry(line: &EntryLine) -> Happened {
     };
     let cause = match &entry.cause {
         Cause::Order { order, line, .. } => format!("order {order}, line {line}"),
-        Cause::Count { counted, by, .. } => format!("counted {counted} by {by}"),
         Cause::SeenByCount { counted_at } => {
             format!("the count of {counted_at} had seen it already")
         }
+        Cause::Count { counted, by, .. } => format!("counted {counted} by {by}"),
         Cause::Adjustment { reason, by } => format!("{reason}, by {by}"),
     };
     Happened {

@@ -5,12 +5,13 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use onhand::domain::clock::Clock;
 use onhand::domain::ids::{LineId, OrderId};
 use onhand::domain::order::{LineSnapshot, LineTarget, OrderSnapshot, Version};
 use onhand::ledger::Ledger;
 use onhand::ledger::record::{Intake, Says};
 use onhand::ledger::sqlite::Sqlite;
-use onhand::ledger::tables::DeadLetter;
+use onhand::ledger::tables::{AuditRow, DeadLetter};
 use onhand::sandbox::{Market, WooOptions, WooProduct};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -440,6 +441,7 @@ fn order(id: &str, text: &str, units: u32) -> Intake {
             rank: 0,
         },
         placed_at: at(5_000),
+        read_at: None,
         lines: vec![line],
     };
     Intake {
@@ -449,6 +451,7 @@ fn order(id: &str, text: &str, units: u32) -> Intake {
         delivery: Some("d-1".to_owned()),
         happened_at: Some(at(5_000)),
         raw: Vec::new(),
+        solicited: false,
         says: Says::Understood {
             snapshots: vec![snapshot],
             levels: Vec::new(),
@@ -489,6 +492,19 @@ async fn an_order_that_waited_for_its_goods_is_booked_and_told_as_one_story() {
         assert_eq!(story[1]["kind"], "entry", "{story}");
         assert_eq!(story.as_array().unwrap().len(), 2, "{story}");
     }
+    let now = onhand::runtime::clock::SystemClock.now();
+    let push = AuditRow {
+        at: now,
+        kind: "push",
+        channel: Some(channel("shop")),
+        subject: "MUG-1".to_owned(),
+        detail: r#"{"quantity":3}"#.to_owned(),
+    };
+    ledger
+        .write(move |tables| tables.audit(std::slice::from_ref(&push)))
+        .await
+        .unwrap();
+    desk.check("audit 4711", 0, &["push", "quantity 3"]);
     desk.check("audit 4711", 0, &["committed +2 at main", "delivery d-1"]);
     desk.check("audit 4711 --since 2999-01-01T00:00:00Z", 1, &[]);
     desk.check("verify", 0, &["1 orders"]);
