@@ -88,16 +88,16 @@ fn dice() -> Box<dyn FnMut() -> u16 + Send + Sync> {
 }
 
 impl Daemon {
-    /// Takes the delivery lock, brings the books to a known state, and starts everything.
+    /// Under the delivery lock: brings the books to a known state, and starts everything.
     ///
     /// # Errors
-    /// [`Failure::Held`] if another process delivers; else as the store.
+    /// As the store.
     pub(super) async fn start(
+        lock: DeliveryLock,
         seller: &Arc<Seller>,
         open: &OpenChannels,
         doors: Doors,
     ) -> Result<Self, Failure> {
-        let lock = DeliveryLock::take(&seller.settings.store_path())?;
         let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
         if doubted > 0 {
             info!(
@@ -281,8 +281,9 @@ async fn subscribe(id: &ChannelId, open: &OpenChannel) {
             for topic in &report.created {
                 info!(channel = %id, topic, "subscribed to {topic} of {id}");
             }
-            for topic in &report.missing {
-                warn!(channel = %id, topic, "{id} does not deliver {topic}; orders are still read on a timer");
+            if !report.missing.is_empty() {
+                let topics = report.missing.join(", ");
+                warn!(channel = %id, "{id} does not deliver {topics}; its orders are still read on a timer");
             }
             for warning in &report.warnings {
                 warn!(channel = %id, "{id}: {warning}");

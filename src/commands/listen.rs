@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::daemon::{Daemon, Doors, operator};
+use super::lock::DeliveryLock;
 use super::seller::Seller;
 use crate::cli::Listen;
 use crate::config::listen_refusal;
@@ -20,6 +21,7 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
     let settings = &seller.settings.listen;
     let address = args.addr.unwrap_or(settings.address);
     listen_refusal(address, settings.behind_proxy).map_err(Failure::Call)?;
+    let lock = DeliveryLock::take(&seller.settings.store_path())?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::Call(format!("start the metrics: {error}")))?;
@@ -32,7 +34,7 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
     ));
     let open = seller.open_channels(None)?;
     let admin = Some((admin, operator(&seller, metrics)?));
-    let daemon = Daemon::start(&seller, &open, Doors { hooks, admin }).await?;
+    let daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
     tokio::select! {
