@@ -97,6 +97,13 @@ pub enum Command {
     ///
     /// Example: onhand audit MUG-1
     Audit(Audit),
+    /// Run the whole product on emulated marketplaces, without credentials
+    ///
+    /// Two marketplaces on loopback, shoppers, duplicated and lost webhooks, refused and lost answers, and a listener that
+    /// is killed and started again in the middle. Exit code 0 only if every invariant held.
+    ///
+    /// Example: onhand demo --seed 7
+    Demo(Demo),
     /// Listen for webhooks and correct every other channel, until stopped
     ///
     /// Runs in the foreground. A message is durable before it is answered; then every channel whose number changed is
@@ -128,6 +135,17 @@ pub enum Command {
     ///
     /// Example: onhand man > onhand.1
     Man(Man),
+}
+
+/// What `demo` takes.
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    /// Repeat the shoppers and faults of this seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// Let shoppers shop for so many minutes; without it 20 seconds
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub minutes: Option<u32>,
 }
 
 /// What `listen` takes.

@@ -36,6 +36,10 @@ use crate::runtime::wire::HttpWire;
 
 /// How often another process's writes are looked for.
 const OTHERS_EVERY: Duration = Duration::from_millis(250);
+/// How long to wait before the listings are read again after that failed.
+const DISCOVER_AGAIN: Duration = Duration::from_secs(5);
+/// How long to wait before subscriptions are tried again that could not be made.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(10);
 /// How often subscriptions are compared with the wanted ones.
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
 /// How long calls under way may take to end when the daemon stops.
@@ -215,15 +219,15 @@ impl Daemon {
             let (bell, stop) = (bell.clone(), self.stop.clone());
             self.tasks.spawn(async move {
                 let look = async {
-                    match discover::refresh(&id, &channel, &seller).await {
-                        Ok(()) => bell.sweep(),
-                        Err(error) => {
-                            warn!(channel = %id, %error, "the listings of {id} could not be read");
-                        }
+                    while let Err(error) = discover::refresh(&id, &channel, &seller).await {
+                        warn!(channel = %id, %error, "the listings of {id} could not be read; trying again");
+                        tokio::time::sleep(DISCOVER_AGAIN).await;
                     }
+                    bell.sweep();
                     loop {
-                        subscribe(&id, &channel).await;
-                        tokio::time::sleep(SUBSCRIPTIONS_EVERY).await;
+                        let settled = subscribe(&id, &channel).await;
+                        let pause = if settled { SUBSCRIPTIONS_EVERY } else { SUBSCRIBE_AGAIN };
+                        tokio::time::sleep(pause).await;
                     }
                 };
                 tokio::select! {
@@ -270,7 +274,8 @@ async fn paused(stop: &CancellationToken, time: Duration) -> bool {
     tokio::time::timeout(time, stop.cancelled()).await.is_ok()
 }
 
-async fn subscribe(id: &ChannelId, open: &OpenChannel) {
+/// Compares the subscriptions with the wanted ones; whether all are there, or cannot be without a person.
+async fn subscribe(id: &ChannelId, open: &OpenChannel) -> bool {
     let wire = open.wire.under(open.limiter.permit().await);
     match open
         .channel
@@ -288,8 +293,12 @@ async fn subscribe(id: &ChannelId, open: &OpenChannel) {
             for warning in &report.warnings {
                 warn!(channel = %id, "{id}: {warning}");
             }
+            report.missing.is_empty() || !report.warnings.is_empty()
         }
-        Err(fault) => warn!(channel = %id, %fault, "the webhooks of {id} could not be checked"),
+        Err(fault) => {
+            warn!(channel = %id, %fault, "the webhooks of {id} could not be checked; trying again");
+            false
+        }
     }
 }
 

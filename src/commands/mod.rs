@@ -5,6 +5,7 @@ mod bundles;
 mod calls;
 mod channels;
 mod daemon;
+mod demo;
 mod discover;
 mod explain;
 mod imports;
@@ -49,6 +50,7 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Init => setup::init(global.config.as_deref(), out),
         Command::Completions(args) => setup::completions(&args, out),
         Command::Man(args) => setup::man(&args, out),
+        Command::Demo(args) => runtime()?.block_on(demo::demo(args, out)),
         command => with_seller(command, &global, env, out),
     }
 }
@@ -65,10 +67,7 @@ fn with_seller(
         out.warning(warning);
     }
     let seller = Seller::open(loaded.settings, env.clone(), Arc::new(SystemClock))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::Start)?;
+    let runtime = runtime()?;
     let command = match command {
         // It ends calls under way before it ends, so it takes signals itself.
         Command::Listen(args) => return runtime.block_on(listen::listen(args, seller, out)),
@@ -80,6 +79,13 @@ fn with_seller(
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Start)
 }
 
 async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
@@ -109,8 +115,10 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
         // They were run before.
-        Command::Init | Command::Completions(_) | Command::Man(_) | Command::Listen(_) => {
-            Ok(Found::Nothing)
-        }
+        Command::Init
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Listen(_)
+        | Command::Demo(_) => Ok(Found::Nothing),
     }
 }

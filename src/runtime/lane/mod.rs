@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::settle::{ChannelTrouble, Sent, Settlement, settlement};
-use self::story::{letter, story};
+use self::story::{Call, letter, story};
 use crate::broker::{Mailbox, Mark, Rings};
 use crate::channels::{Channel, Update, Verdict, Which, Wire};
 use crate::domain::clock::{Clock, Timestamp};
@@ -76,6 +76,7 @@ pub struct Lane {
     /// For asking that orders be read.
     pub ask: crate::broker::Doorbell,
     waiting: BTreeMap<ListingId, Waiting>,
+    orders_read_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Lane {
@@ -159,6 +160,7 @@ impl Lane {
             mailbox,
             ask: bell,
             waiting: BTreeMap::new(),
+            orders_read_at: None,
         }
     }
 
@@ -302,6 +304,7 @@ impl Lane {
         let wire = self.line.open().await;
         let picked = self.pick();
         let (states, orders_read) = self.gather(&picked).await?;
+        self.orders_read_at = orders_read;
         let mut plan = self.plan(&picked, states, orders_read);
         let turn = Turn {
             sent: plan.send.len(),
@@ -584,18 +587,24 @@ impl Lane {
         quantities: &BTreeMap<ListingId, Desired>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let call = Call {
+            kind,
+            compares: self.channel.profile().compare_and_set,
+            orders_read_at: self.orders_read_at,
+            began,
+            ended: now,
+        };
         let (mut settled, mut audit, mut dead, mut lost) =
             (Vec::new(), Vec::new(), Vec::new(), None);
         for (state, outcome) in outcomes {
             let listing = &state.key.listing;
             let mark = self.waiting.get(listing).and_then(|waiting| waiting.mark);
             audit.extend(story(
-                kind,
+                &call,
                 &state,
                 &outcome,
                 quantities.get(listing),
                 mark,
-                (began, now),
             ));
             if let Some(reason) = &outcome.dead {
                 warn!(channel = %self.id, listing = %listing, reason, "gave up {kind} of {listing} on {}", self.id);

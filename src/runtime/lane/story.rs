@@ -20,32 +20,49 @@ pub(super) fn letter(state: &ListingState, kind: &str, reason: &str, at: Timesta
     }
 }
 
+/// One call, and what was known when it was decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// `push` or `read`.
+    pub(super) kind: &'static str,
+    /// The platform compares.
+    pub(super) compares: bool,
+    /// When the last complete read of the channel's orders began.
+    pub(super) orders_read_at: Option<Timestamp>,
+    /// When the call began.
+    pub(super) began: Timestamp,
+    /// When it ended.
+    pub(super) ended: Timestamp,
+}
+
 /// One row of the audit per SKU that feeds the listing.
 pub(super) fn story(
-    kind: &'static str,
+    call: &Call,
     state: &ListingState,
     outcome: &Settlement,
     desired: Option<&Desired>,
     mark: Option<Mark>,
-    (began, ended): (Timestamp, Timestamp),
 ) -> Vec<AuditRow> {
     let detail = serde_json::json!({
         "listing": state.key.listing,
         "quantity": desired.map(|desired| desired.quantity),
         "parts": desired.map(|desired| &desired.because.parts),
         "before": state.shown,
+        "stale": state.stale,
+        "compares": call.compares,
+        "orders_read_at": call.orders_read_at,
         "after": outcome.settled.shown,
         "outcome": outcome.word,
         "reason": outcome.dead,
         "sold_at": mark.and_then(|mark| mark.sold_at),
         "received_at": mark.map(|mark| mark.received_at),
-        "sent_at": began,
-        "answered_at": ended,
+        "sent_at": call.began,
+        "answered_at": call.ended,
     })
     .to_string();
     let row = |sku: &Sku| AuditRow {
-        at: ended,
-        kind,
+        at: call.ended,
+        kind: call.kind,
         channel: Some(state.key.channel.clone()),
         subject: sku.as_str().to_owned(),
         detail: detail.clone(),
