@@ -37,9 +37,9 @@ use crate::runtime::wire::HttpWire;
 /// How often another process's writes are looked for.
 const OTHERS_EVERY: Duration = Duration::from_millis(250);
 /// How long to wait before the listings are read again after that failed.
-const DISCOVER_AGAIN: Duration = Duration::from_secs(5);
+const DISCOVER_AGAIN: Duration = Duration::from_secs(2);
 /// How long to wait before subscriptions are tried again that could not be made.
-const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(10);
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 /// How often subscriptions are compared with the wanted ones.
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
 /// How long calls under way may take to end when the daemon stops.

@@ -257,37 +257,47 @@ fn open_channel(
     Arc::from((platform(name).unwrap().open)(&settings).unwrap())
 }
 
+/// Two marketplaces with the same goods, on the world's clock.
+fn open_markets(
+    seed: u64,
+    faults: &Faults,
+    clock: &WorldClock,
+) -> (Arc<WooCommerce>, Arc<Shopify>) {
+    let ticking = clock.clone();
+    let conduct = || Conduct {
+        clock: {
+            let clock = ticking.clone();
+            Arc::new(move || clock.millis())
+        },
+        seed,
+        faults: *faults,
+        ..Conduct::default()
+    };
+    let woo = Arc::new(WooCommerce::new(&WooOptions {
+        conduct: conduct(),
+        catalogue: SKUS
+            .iter()
+            .zip(OPENING)
+            .map(|(text, units)| WooProduct::new(*text, units))
+            .collect(),
+        ..WooOptions::default()
+    }));
+    let shopify = Arc::new(Shopify::new(&ShopifyOptions {
+        conduct: conduct(),
+        catalogue: SKUS
+            .iter()
+            .zip(OPENING)
+            .map(|(text, units)| ShopifyVariant::new(*text, units))
+            .collect(),
+        ..ShopifyOptions::default()
+    }));
+    (woo, shopify)
+}
+
 impl World {
     fn new(seed: u64, faults: &Faults) -> Self {
         let clock = WorldClock(Arc::new(AtomicI64::new(START_MS)));
-        let ticking = clock.clone();
-        let conduct = || Conduct {
-            clock: {
-                let clock = ticking.clone();
-                Arc::new(move || clock.millis())
-            },
-            seed,
-            faults: *faults,
-            ..Conduct::default()
-        };
-        let woo = Arc::new(WooCommerce::new(&WooOptions {
-            conduct: conduct(),
-            catalogue: SKUS
-                .iter()
-                .zip(OPENING)
-                .map(|(text, units)| WooProduct::new(*text, units))
-                .collect(),
-            ..WooOptions::default()
-        }));
-        let shopify = Arc::new(Shopify::new(&ShopifyOptions {
-            conduct: conduct(),
-            catalogue: SKUS
-                .iter()
-                .zip(OPENING)
-                .map(|(text, units)| ShopifyVariant::new(*text, units))
-                .collect(),
-            ..ShopifyOptions::default()
-        }));
+        let (woo, shopify) = open_markets(seed, faults, &clock);
         let pairs = [
             ("key", woo.consumer_key()),
             ("secret", woo.consumer_secret()),
@@ -800,6 +810,27 @@ impl Judge {
     }
 }
 
+fn terms(channels: &BTreeMap<ChannelId, Arc<dyn Channel>>) -> Terms {
+    let policy = Policy {
+        places: channels
+            .keys()
+            .map(|id| (id.clone(), vec![place()]))
+            .collect(),
+        ..Policy::default()
+    };
+    let rules = LaneRules {
+        batch_b_ms: 60_000,
+        batch_c_ms: 300_000,
+        near_empty: 3,
+        age_max_ms: 600_000,
+    };
+    Terms {
+        policy: Arc::new(policy),
+        rules,
+        ladder: Ladder::default(),
+    }
+}
+
 impl Process {
     /// Starts as `listen` does: what was open is doubted, everything is looked at.
     fn start(
@@ -817,24 +848,7 @@ impl Process {
         );
         now(ledger.write(|t| t.doubt_open())).unwrap();
         let bell = Doorbell::default();
-        let policy = Policy {
-            places: channels
-                .keys()
-                .map(|id| (id.clone(), vec![place()]))
-                .collect(),
-            ..Policy::default()
-        };
-        let rules = LaneRules {
-            batch_b_ms: 60_000,
-            batch_c_ms: 300_000,
-            near_empty: 3,
-            age_max_ms: 600_000,
-        };
-        let terms = Terms {
-            policy: Arc::new(policy),
-            rules,
-            ladder: Ladder::default(),
-        };
+        let terms = terms(channels);
         let dice = || {
             let mut dice = StdRng::seed_from_u64(seed);
             Box::new(move || dice.random_range(0..1000_u16))
