@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::desk::Desk;
 use super::lane::Line;
 use crate::broker::Mailbox;
-use crate::channels::{Channel, Fault, Receipt, Which, Wire};
+use crate::channels::{Channel, Fault, Receipt, Unread, Which, Wire};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, OrderId};
 use crate::domain::message::Hint;
@@ -266,6 +266,7 @@ async fn read_orders(
             Err(fault) => return Ok(Err(fault)),
         };
         take_in(desk, id, "sweep", page.items, page_began).await?;
+        tell_unread(desk, id, page.unreadable, page_began).await?;
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -310,6 +311,36 @@ async fn take_in(
         receive(desk, id, receipt, received_at).await?;
     }
     Ok(())
+}
+
+/// Orders that were not understood: a letter each, so that a person learns of them; the reading goes on.
+async fn tell_unread(
+    desk: &Desk,
+    id: &ChannelId,
+    unread: Vec<Unread>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let letter = |order: Unread| DeadLetter {
+        channel: id.clone(),
+        kind: "order".to_owned(),
+        what: order.what,
+        reason: order.why,
+        answer: None,
+        attempts: 1,
+        at,
+    };
+    let letters: Vec<_> = unread.into_iter().map(letter).collect();
+    warn!(channel = %id, "{} orders of {id} were not understood; `onhand dlq list` names them", letters.len());
+    desk.ledger
+        .write(move |tables| {
+            letters
+                .iter()
+                .try_for_each(|letter| tables.add_dead_letter(letter))
+        })
+        .await
 }
 
 async fn receive(
