@@ -225,7 +225,7 @@ mod tests {
     async fn an_unreadable_order_is_named_and_hides_no_other() {
         let body = r#"[
             {"id":1,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:01","line_items":[]},
-            {"id":2,"status":"pending","date_created_gmt":"yesterday","date_modified_gmt":"2026-11-25T03:00:01","line_items":[]},
+            {"id":2,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:01","line_items":"a plugin"},
             {"nothing":"of an order"},
             {"id":4,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:02","line_items":[]}
         ]"#;
