@@ -250,7 +250,7 @@ impl Daemon {
             )
         };
         let channels: BTreeMap<_, _> = open.channels.iter().map(door).collect();
-        let reception = Arc::new(Reception { desk, channels });
+        let reception = Arc::new(Reception::new(desk, channels));
         let limits = limits(seller);
         self.tasks.spawn(hooks::serve(
             doors.hooks,
