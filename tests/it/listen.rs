@@ -13,7 +13,7 @@ use onhand::sandbox::{
 };
 
 /// How long anything may take before a test gives up; nothing is asserted about how long it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Shops {
     woo: Running<WooCommerce>,
