@@ -127,7 +127,7 @@ impl Daemon {
             clock: Arc::clone(&seller.clock),
         };
         daemon.lanes(seller, open, &bell);
-        daemon.fetcher(seller, open, &desk);
+        daemon.fetchers(seller, open, &desk);
         daemon.look_outs(seller, open, &bell);
         daemon.doors(seller, open, desk, doors);
         Ok(daemon)
@@ -180,7 +180,7 @@ impl Daemon {
         });
     }
 
-    fn fetcher(&self, seller: &Seller, open: &OpenChannels, desk: &Desk) {
+    fn fetchers(&self, seller: &Seller, open: &OpenChannels, desk: &Desk) {
         let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let source = |(id, channel): (&ChannelId, &OpenChannel)| {
             (
@@ -192,16 +192,18 @@ impl Daemon {
             )
         };
         let lanes = &seller.settings.lanes;
-        let fetcher = Fetcher {
-            desk: desk.clone(),
-            sources: open.channels.iter().map(source).collect(),
-            ladder: ladder(seller),
-            orders_ms: millis(lanes.orders_s),
-            overlap_ms: millis(lanes.orders_overlap_s),
-            dice: dice(),
-            mailbox: desk.bell.listen(),
-        };
-        self.tasks.spawn(fetcher.run(self.stop.clone()));
+        for channel in &open.channels {
+            let fetcher = Fetcher {
+                desk: desk.clone(),
+                sources: BTreeMap::from([source(channel)]),
+                ladder: ladder(seller),
+                orders_ms: millis(lanes.orders_s),
+                overlap_ms: millis(lanes.orders_overlap_s),
+                dice: dice(),
+                mailbox: desk.bell.listen(),
+            };
+            self.tasks.spawn(fetcher.run(self.stop.clone()));
+        }
     }
 
     /// Other processes' writes, the channels' listings, and their subscriptions.
