@@ -66,6 +66,10 @@ pub struct ListingRow {
     pub shown: Shown,
     /// A call to it is under way.
     pub sending: bool,
+    /// What it shows was set by a write that the platform compared (Shopify) with a number that held every order until
+    /// then. An order that we hear of later took its units after that write, whatever the clocks say: before it, the
+    /// comparison would have failed. A number that was read is different: it may hold orders that we have not seen.
+    pub compared: bool,
     /// When the platform last took or gave back units, by its clock, as far as orders said so.
     pub moved_at: Timestamp,
 }
@@ -113,9 +117,9 @@ pub struct Books {
     pub changed_listings: BTreeSet<(ChannelId, ListingId)>,
     /// Listings that show something that nobody accounted for: what was acknowledged of them is taken back.
     pub reopened: BTreeSet<(ChannelId, ListingId)>,
-    /// Listings whose platform took or gave back units while a call of ours was under way: what they show after it is
-    /// not certain.
-    pub disturbed: BTreeSet<(ChannelId, ListingId)>,
+    /// Listings whose platform took (or gave back) units while a call of ours was under way, and how many: what they show
+    /// after it is not certain, unless the platform compared.
+    pub disturbed: BTreeMap<(ChannelId, ListingId), i64>,
 }
 
 /// What became of one snapshot.
@@ -390,6 +394,7 @@ pub fn observe(
     }
     let key = (channel.clone(), id);
     if let Some(row) = books.listings.get_mut(&key) {
+        row.compared = false;
         row.shown = Shown::Known {
             quantity,
             as_of: at,
@@ -444,16 +449,20 @@ fn take(
     } else {
         span.to
     };
-    let shown = match hidden {
-        true if within => row.shown.doubted(),
-        true => row.shown,
-        false => row.shown.after_own_sale(more, moment, skew_ms),
+    let shown = match (hidden, row.compared) {
+        (true, false) if within => row.shown.doubted(),
+        (true, _) => row.shown,
+        (false, true) => row
+            .shown
+            .after_own_sale(more, Timestamp::from_millis(i64::MAX), 0),
+        (false, false) => row.shown.after_own_sale(more, moment, skew_ms),
     };
     if shown != row.shown && matches!(shown, Shown::Unknown { .. }) {
         books.reopened.insert(key.clone());
     }
     if row.sending {
-        books.disturbed.insert(key.clone());
+        let meanwhile = books.disturbed.entry(key.clone()).or_default();
+        *meanwhile = meanwhile.saturating_add(more);
     }
     row.shown = shown;
     row.moved_at = row.moved_at.max(span.to);
@@ -585,6 +594,7 @@ mod tests {
             mapping: Some(mapping),
             shown: Shown::default(),
             sending: false,
+            compared: false,
             moved_at: Timestamp::default(),
         };
         books
@@ -613,6 +623,7 @@ mod tests {
                 mapping: None,
                 shown,
                 sending: false,
+                compared: false,
                 moved_at: Timestamp::default(),
             },
         );
@@ -652,6 +663,7 @@ mod tests {
                     mapping: None,
                     shown: believed,
                     sending,
+                    compared: false,
                     moved_at: Timestamp::from_millis(500),
                 },
             );
@@ -731,6 +743,7 @@ mod tests {
                 mapping: None,
                 shown,
                 sending: false,
+                compared: false,
                 moved_at: Timestamp::default(),
             };
             books.listings.insert(key.clone(), row);
@@ -749,5 +762,32 @@ mod tests {
         check(45_000, false);
         check(61_000, false);
         check(63_000, true);
+    }
+
+    #[test]
+    fn after_a_compared_write_every_sale_came_later_whatever_the_clocks_say() {
+        let key = (shop(), ListingId::new("10").unwrap());
+        let mut books = books(&[("A", 10)]);
+        let shown = Shown::Known {
+            quantity: 10,
+            as_of: Timestamp::from_millis(60_000),
+        };
+        let moved_at = Timestamp::default();
+        books.listings.insert(
+            key.clone(),
+            ListingRow {
+                mapping: None,
+                shown,
+                sending: false,
+                compared: true,
+                moved_at,
+            },
+        );
+        decide(&mut books, &sold("1", 50_000, "A", 2), &rules()).unwrap();
+        let expected = Shown::Known {
+            quantity: 8,
+            as_of: Timestamp::from_millis(60_000),
+        };
+        assert_eq!(books.listings[&key].shown, expected);
     }
 }

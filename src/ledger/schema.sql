@@ -84,7 +84,8 @@ CREATE TABLE recipe (
 ) STRICT, WITHOUT ROWID;
 
 -- What channels sell, what it is of ours, and what we believe they show. `acked` is the feed version that was last
--- acknowledged; NULL: none. `disturbed`: the platform took or gave back units while a call was under way. Dirty is what differs from the sum of the versions of its feeds, and nothing else.
+-- acknowledged; NULL: none. `disturbed`: the platform took or gave back units while a call was under way,
+-- `moved_meanwhile` how many. `compared`: what is shown was set by a write that the platform compared. Dirty is what differs from the sum of the versions of its feeds, and nothing else.
 CREATE TABLE listing (
   channel TEXT NOT NULL,
   listing TEXT NOT NULL,
@@ -106,6 +107,8 @@ CREATE TABLE listing (
   due_at INTEGER NOT NULL DEFAULT 0,
   sending INTEGER,
   disturbed INTEGER NOT NULL DEFAULT 0,
+  moved_meanwhile INTEGER NOT NULL DEFAULT 0,
+  compared INTEGER NOT NULL DEFAULT 0,
   moved_at INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (channel, listing)
 ) STRICT, WITHOUT ROWID;

@@ -146,6 +146,8 @@ pub struct ListingState {
     pub not_publishable: Option<String>,
     /// What we believe it shows.
     pub shown: Shown,
+    /// What is shown was set by a write that the platform compared with a number that held every order until then.
+    pub compared: bool,
     /// The last compare failed.
     pub stale: bool,
     /// When a read last agreed with what was sent.
@@ -201,6 +203,9 @@ pub struct Settled {
     pub key: ListingKey,
     /// What it shows now as far as we know.
     pub shown: Shown,
+    /// Whether the platform compared before it set what is shown, with a number that held every order until then; `None`:
+    /// what is shown is as it was.
+    pub compared: Option<bool>,
     /// The last compare failed.
     pub stale: bool,
     /// The feed version that is acknowledged by this; `None` leaves it dirty.

@@ -179,6 +179,7 @@ async fn settle(ledger: &Ledger, listing: ListingKey, shown: Shown, acked: Optio
     let turn = Settled {
         key: listing,
         shown,
+        compared: Some(false),
         stale: false,
         acked,
         verified_at: None,

@@ -202,9 +202,9 @@ fn listings(
     }
     let keys = json(named)?;
     for sql in [
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at, l.compared
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.listing = k.value ->> 1",
-        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at
+        "SELECT l.channel, l.listing, l.alias, l.sku, l.factor, l.location, l.fulfilment, l.known, l.shown, l.shown_at, l.sending IS NOT NULL, l.moved_at, l.compared
          FROM json_each(?1) k CROSS JOIN listing l ON l.channel = k.value ->> 0 AND l.alias = k.value ->> 1",
     ] {
         let mut read = db.prepare_cached(sql)?;
@@ -221,6 +221,7 @@ fn listings(
                 shown: shown(row, 7)?,
                 sending: row.get(10)?,
                 moved_at: Timestamp::from_millis(row.get(11)?),
+                compared: row.get(12)?,
             };
             books.listings.insert((channel, listing), found);
         }
@@ -396,7 +397,7 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
 /// What we believe that listings show.
 fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
     let mut believe = db.prepare_cached(
-        "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5, moved_at = ?6 WHERE channel = ?1 AND listing = ?2",
+        "UPDATE listing SET known = ?3, shown = ?4, shown_at = ?5, moved_at = ?6, compared = ?7 WHERE channel = ?1 AND listing = ?2",
     )?;
     for key in &books.changed_listings {
         if let Some(row) = books.listings.get(key) {
@@ -407,7 +408,8 @@ fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
                 known,
                 quantity,
                 at,
-                row.moved_at.millis()
+                row.moved_at.millis(),
+                row.compared
             ])?;
         }
     }
@@ -416,10 +418,11 @@ fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
     for (channel, listing) in &books.reopened {
         reopen.execute([channel.as_str(), listing.as_str()])?;
     }
-    let mut disturb =
-        db.prepare_cached("UPDATE listing SET disturbed = 1 WHERE channel = ?1 AND listing = ?2")?;
-    for (channel, listing) in &books.disturbed {
-        disturb.execute([channel.as_str(), listing.as_str()])?;
+    let mut disturb = db.prepare_cached(
+        "UPDATE listing SET disturbed = 1, moved_meanwhile = moved_meanwhile + ?3 WHERE channel = ?1 AND listing = ?2",
+    )?;
+    for ((channel, listing), moved) in &books.disturbed {
+        disturb.execute(params![channel.as_str(), listing.as_str(), moved])?;
     }
     Ok(())
 }

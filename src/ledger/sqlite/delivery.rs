@@ -20,7 +20,7 @@ const DIRTY: &str = "l.acked IS NOT (SELECT SUM(s.version) FROM feed f JOIN sku 
 const PUBLISHABLE: &str =
     "l.sku IS NOT NULL AND l.not_publishable IS NULL AND l.fulfilment = 'merchant'";
 const COLUMNS: &str = "l.channel, l.listing, l.alias, l.their_sku, l.sku, l.factor, l.location, l.fulfilment,
-      l.not_publishable, l.known, l.shown, l.shown_at, l.stale, l.verified_at, l.acked, l.failures, l.due_at";
+      l.not_publishable, l.known, l.shown, l.shown_at, l.stale, l.verified_at, l.acked, l.failures, l.due_at, l.compared";
 
 /// Listings with everything that delivery needs.
 pub(super) fn listings(db: &Connection, which: &Selection) -> Result<Vec<ListingState>> {
@@ -77,6 +77,7 @@ fn listing(row: &Row<'_>) -> Result<ListingState> {
         acked: row.get(14)?,
         failures: row.get(15)?,
         due_at: Timestamp::from_millis(row.get(16)?),
+        compared: row.get(17)?,
         feeds: Vec::new(),
     })
 }
@@ -139,7 +140,7 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
 /// Marks listings as being sent to.
 pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Result<()> {
     let mut mark = db.prepare_cached(
-        "UPDATE listing SET sending = ?3, disturbed = 0 WHERE channel = ?1 AND listing = ?2",
+        "UPDATE listing SET sending = ?3, disturbed = 0, moved_meanwhile = 0 WHERE channel = ?1 AND listing = ?2",
     )?;
     for (key, quantity) in sending {
         mark.execute(params![
@@ -154,9 +155,11 @@ pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Resu
 /// Writes down what became of turns. An acknowledged version never falls: an older one leaves it as it is.
 pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
     let mut write = db.prepare_cached(
-        "UPDATE listing SET known = ?3 AND NOT disturbed, shown = ?4, shown_at = ?5, stale = ?6,
-           acked = CASE WHEN disturbed THEN NULL WHEN ?7 IS NULL OR acked > ?7 THEN acked ELSE ?7 END,
-           verified_at = COALESCE(?8, verified_at), failures = ?9, due_at = ?10, sending = NULL, disturbed = 0
+        "UPDATE listing SET known = ?3 AND (COALESCE(?11, compared) OR NOT disturbed),
+           shown = CASE WHEN COALESCE(?11, compared) THEN ?4 - moved_meanwhile ELSE ?4 END, shown_at = ?5, stale = ?6, compared = COALESCE(?11, compared),
+           acked = CASE WHEN disturbed AND NOT COALESCE(?11, compared) THEN NULL WHEN ?7 IS NULL OR acked > ?7 THEN acked ELSE ?7 END,
+           verified_at = COALESCE(?8, verified_at), failures = ?9, due_at = ?10,
+           sending = NULL, disturbed = 0, moved_meanwhile = 0
          WHERE channel = ?1 AND listing = ?2",
     )?;
     for turn in settled {
@@ -172,6 +175,7 @@ pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
             turn.verified_at.map(Timestamp::millis),
             turn.failures,
             turn.due_at.millis(),
+            turn.compared,
         ])?;
     }
     Ok(())
@@ -181,7 +185,7 @@ pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
 /// numbers stands in for the raise test.
 pub(super) fn doubt_open(db: &Connection) -> Result<usize> {
     let sql = format!(
-        "UPDATE listing AS l SET known = 0, sending = NULL,
+        "UPDATE listing AS l SET known = 0, compared = 0, sending = NULL,
            shown = CASE WHEN sending IS NULL THEN shown ELSE MIN(COALESCE(shown, sending), sending) END
          WHERE l.sending IS NOT NULL OR ({PUBLISHABLE} AND {DIRTY})"
     );

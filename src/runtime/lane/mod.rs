@@ -432,6 +432,7 @@ impl Lane {
             .map(|state| Settled {
                 key: state.key.clone(),
                 shown: state.shown,
+                compared: None,
                 stale: false,
                 acked: Some(state.feed_version()),
                 verified_at: None,
@@ -489,6 +490,7 @@ impl Lane {
             let sent = Sent {
                 state: &state,
                 quantity: 0,
+                compared: false,
                 ended: self.clock.now(),
                 dice,
             };
@@ -560,13 +562,15 @@ impl Lane {
         let ladder = self.terms.ladder.clone();
         let mut outcomes = Vec::with_capacity(send.len());
         let mut quantities = BTreeMap::new();
-        for ((state, desired, _), answer) in send.into_iter().zip(answers) {
+        for ((state, desired, compare), answer) in send.into_iter().zip(answers) {
+            let compared = compare.is_some() && self.holds_every_order(&state);
             let dice = (self.dice)();
             let quantity = i64::from(desired.quantity);
             let outcome = settlement(
                 &Sent {
                     state: &state,
                     quantity,
+                    compared,
                     ended,
                     dice,
                 },
@@ -577,6 +581,18 @@ impl Lane {
             outcomes.push((state, outcome));
         }
         self.write_down(outcomes, "push", began, &quantities).await
+    }
+
+    /// Whether the number that a write was compared with held every order until then: it came from such a write itself,
+    /// or the channel's orders have been read since.
+    fn holds_every_order(&self, state: &ListingState) -> bool {
+        let profile = self.channel.profile();
+        let Shown::Known { as_of, .. } = state.shown else {
+            return false;
+        };
+        let late_enough = as_of.plus(profile.orders_visible_after_ms);
+        let read = self.orders_read_at.is_some_and(|read| read > late_enough);
+        profile.compare_and_set && (state.compared || read)
     }
 
     async fn write_down(

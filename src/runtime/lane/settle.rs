@@ -18,6 +18,8 @@ pub(super) struct Sent<'a> {
     pub(super) state: &'a ListingState,
     /// The quantity.
     pub(super) quantity: i64,
+    /// The platform compares what it shows with what we said before it writes.
+    pub(super) compared: bool,
     /// When the call ended.
     pub(super) ended: Timestamp,
     /// Chance, 0 to 999.
@@ -61,6 +63,7 @@ pub(super) fn settlement(
         settled: Settled {
             key: sent.state.key.clone(),
             shown: sent.state.shown,
+            compared: None,
             stale: sent.state.stale,
             acked: None,
             verified_at: None,
@@ -94,6 +97,7 @@ pub(super) fn settlement(
         ),
         Err(Fault::Unknown(why) | Fault::Unreadable(why)) => {
             let mut lost = keep("answer lost");
+            lost.settled.compared = Some(false);
             lost.settled.shown = sent
                 .state
                 .shown
@@ -118,6 +122,7 @@ fn accepted(
         Verdict::Applied | Verdict::Accepted => {
             let mut done = keep("applied");
             done.settled.shown = known(sent.quantity);
+            done.settled.compared = Some(sent.compared);
             done.settled.acked = Some(sent.state.feed_version());
             (done.settled.stale, done.settled.failures) = (false, 0);
             done
@@ -125,12 +130,14 @@ fn accepted(
         Verdict::Pending { .. } => {
             // Its result shows in a later read; until then nothing is certain.
             let mut pending = keep("pending");
+            pending.settled.compared = Some(false);
             pending.settled.shown = sent.state.shown.after_lost_answer(sent.quantity, now);
             pending.settled.due_at = now.plus(PENDING_WAIT_MS);
             pending
         }
         Verdict::Stale { shows } => {
             let mut stale = keep("stale");
+            stale.settled.compared = Some(false);
             stale.settled.shown = shows.map_or_else(|| sent.state.shown.doubted(), known);
             stale.settled.stale = true;
             // The shop sold in between: that is no failure and spends no attempt. Twice in a row it waits a moment.
@@ -162,6 +169,7 @@ fn retry(
 }
 
 fn give_up(mut dead: Settlement, version: i64, why: String) -> Settlement {
+    dead.settled.compared = Some(false);
     dead.settled.shown = dead.settled.shown.doubted();
     dead.settled.acked = Some(version);
     dead.settled.failures = 0;
@@ -189,6 +197,7 @@ mod tests {
                 quantity: 5,
                 as_of: Timestamp::from_millis(1),
             },
+            compared: false,
             stale: true,
             verified_at: None,
             acked: None,
@@ -216,6 +225,7 @@ mod tests {
         let sent = Sent {
             state: &state,
             quantity: 4,
+            compared: false,
             ended: Timestamp::from_millis(1000),
             dice: 0,
         };
