@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::discover;
 use super::lock::DeliveryLock;
 use super::seller::{OpenChannel, OpenChannels, Seller};
 use super::status;
+use super::{discover, keeping};
 use crate::broker::Doorbell;
 use crate::channels::Wire;
 use crate::config::Mode;
@@ -44,6 +44,8 @@ const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
 /// How long calls under way may take to end when the daemon stops.
 const GOODBYE: Duration = Duration::from_secs(20);
+/// How often what is too old is looked for.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// SKUs whose versions are raised in one transaction after a change of plan: well within 50 ms of write time.
 const RAISED_AT_ONCE: usize = 500;
 
@@ -129,6 +131,7 @@ impl Daemon {
         daemon.lanes(seller, open, &bell);
         daemon.fetcher(seller, open, &desk);
         daemon.look_outs(seller, open, &bell);
+        daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
         Ok(daemon)
     }
@@ -236,6 +239,27 @@ impl Daemon {
                 }
             });
         }
+    }
+
+    /// At the start and hourly, what is too old is forgotten.
+    fn keeping(&self, seller: &Arc<Seller>) {
+        let (seller, stop) = (Arc::clone(seller), self.stop.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match keeping::forget(&seller, &stop).await {
+                    Ok(gone) if !gone.is_nothing() => info!(
+                        gone.bodies, gone.events, gone.audit_rows,
+                        "forgot what is too old: contents of {} messages not understood, {} messages, {} rows of the audit",
+                        gone.bodies, gone.events, gone.audit_rows
+                    ),
+                    Ok(_) => {}
+                    Err(error) => warn!(%error, "what is too old could not be forgotten; trying again in an hour"),
+                }
+                if paused(&stop, FORGET_EVERY).await {
+                    break;
+                }
+            }
+        });
     }
 
     fn doors(&self, seller: &Arc<Seller>, open: &OpenChannels, desk: Desk, doors: Doors) {

@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod explain;
 mod imports;
+mod keeping;
 mod known;
 mod listen;
 mod listings;

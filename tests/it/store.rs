@@ -15,7 +15,7 @@ use onhand::ledger::Ledger;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::record::{BookRules, ChannelBooks, Intake, Says};
 use onhand::ledger::sqlite::Sqlite;
-use onhand::ledger::tables::{CatalogRow, Outcome, Selection, Settled};
+use onhand::ledger::tables::{CatalogRow, Horizon, Outcome, Selection, Settled};
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -747,4 +747,111 @@ async fn one_changed_byte_is_found() {
         let broken = ledger.verify().await.unwrap().join("\n");
         assert!(broken.contains(expected), "{sql}: {broken}");
     }
+}
+
+fn horizon(parked: i64, events: i64, audit: i64) -> Horizon {
+    Horizon {
+        parked: at(parked),
+        events: at(events),
+        audit: at(audit),
+        requests: at(0),
+    }
+}
+
+/// An unreadable message that came at a time.
+fn unreadable(received: i64, raw: &[u8]) -> Intake {
+    let mut intake = intake(
+        "shop",
+        None,
+        Says::Unreadable {
+            reason: "no JSON".into(),
+        },
+    );
+    (intake.received_at, intake.raw) = (at(received), raw.to_vec());
+    intake
+}
+
+/// A store in a file, and a way to ask it in SQL.
+fn in_file() -> (tempfile::TempDir, Ledger, rusqlite::Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("onhand.db");
+    let store = Box::new(Sqlite::open(&path).unwrap());
+    let ledger = Ledger::inline(store, rules(), Arc::new(Still(1_000_000)));
+    let sql = onhand::ledger::sqlite::open(&path).unwrap();
+    (folder, ledger, sql)
+}
+
+fn count(sql: &rusqlite::Connection, of: &str) -> i64 {
+    sql.query_row(&format!("SELECT COUNT(*) FROM {of}"), [], |row| row.get(0))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_forgotten_in_chunks_and_the_books_stay_whole() {
+    let (_folder, ledger, sql) = in_file();
+    open(&ledger, "A", 10).await;
+    for n in 0..7 {
+        ledger.record(unreadable(1_000 + n, b"raw")).await.unwrap();
+    }
+    let message = says(vec![order("shop", "1", 5, "A", 2)], vec![]);
+    ledger.record(intake("shop", None, message)).await.unwrap();
+    // Bodies first: that they came, and why they were parked, stays.
+    let chunk = || ledger.write(|t| t.forget(horizon(1_005, 0, 0), 2));
+    let mut bodies = Vec::new();
+    for _ in 0..4 {
+        bodies.push(chunk().await.unwrap().bodies);
+    }
+    assert_eq!(bodies, [2, 2, 1, 0]);
+    let kept = "event WHERE outcome = 'parked' AND reason = 'no JSON'";
+    assert_eq!(count(&sql, kept), 7);
+    assert_eq!(count(&sql, &format!("{kept} AND body IS NULL")), 5);
+    // Then the rows.
+    let gone = ledger
+        .write(|t| t.forget(horizon(0, 10_000, 10_000), 100))
+        .await
+        .unwrap();
+    // The opening count is in the audit, too.
+    assert_eq!((gone.events, gone.audit_rows), (7, 8));
+    assert_eq!(count(&sql, "event"), 1);
+    assert_eq!(balances(&ledger, "A").await.available(), 8);
+    whole(&ledger).await;
+    let again = ledger.write(|t| t.forget(horizon(0, 10_000, 10_000), 100));
+    assert!(again.await.unwrap().is_nothing());
+}
+
+#[tokio::test]
+async fn the_audit_is_checked_from_where_it_was_cut() {
+    let (_folder, ledger, sql) = in_file();
+    for n in 0..5 {
+        ledger.record(unreadable(1_000 + n, b"raw")).await.unwrap();
+    }
+    ledger
+        .write(|t| t.forget(horizon(0, 0, 1_002), 100))
+        .await
+        .unwrap();
+    whole(&ledger).await;
+    sql.execute("UPDATE audit SET subject = 'other' WHERE id = 3", [])
+        .unwrap();
+    let broken = ledger.verify().await.unwrap().join("\n");
+    assert!(broken.contains("audit row 3"), "the first left: {broken}");
+    sql.execute("UPDATE audit SET subject = 'order' WHERE id = 3", [])
+        .unwrap();
+    whole(&ledger).await;
+    // What was cut without leave is missed.
+    sql.execute("DELETE FROM audit WHERE id = 3", []).unwrap();
+    assert!(!ledger.verify().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_audit_that_was_cut_to_its_end_goes_on_from_there() {
+    let (_folder, ledger, sql) = in_file();
+    for n in 0..3 {
+        ledger.record(unreadable(1_000 + n, b"raw")).await.unwrap();
+    }
+    let all = |n| ledger.write(move |t| t.forget(horizon(0, 0, 9_000), n));
+    assert_eq!(all(2).await.unwrap().audit_rows, 2);
+    assert_eq!(all(2).await.unwrap().audit_rows, 1);
+    ledger.record(unreadable(9_000, b"raw")).await.unwrap();
+    assert_eq!(count(&sql, "audit WHERE id = 4"), 1);
+    whole(&ledger).await;
 }

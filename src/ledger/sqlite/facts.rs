@@ -248,7 +248,11 @@ pub(super) fn audit(db: &Connection, rows: &[AuditRow]) -> Result<()> {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
         })
         .optional()?;
-    let (mut id, mut digest) = last.unwrap_or_default();
+    // A chain that was cut to its end goes on from the cut.
+    let (mut id, mut digest) = match last {
+        Some(last) => last,
+        None => super::keeping::cut(db)?.unwrap_or_default(),
+    };
     let mut insert = db.prepare_cached(
         "INSERT INTO audit (id, at, kind, channel, subject, detail, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
