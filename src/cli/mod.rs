@@ -16,7 +16,9 @@ pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
 };
-pub use looks::{Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Explain, Man};
+pub use looks::{
+    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
+};
 
 /// Keeps a seller's stock right on every channel at once
 ///
@@ -97,6 +99,14 @@ pub enum Command {
     ///
     /// Example: onhand audit MUG-1
     Audit(Audit),
+    /// Erase what is kept of a buyer's messages, by their orders
+    ///
+    /// Removes the contents of messages that concern these orders, and with --text those of messages that hold a text.
+    /// Balances, entries and the audit of movements stay: they hold order numbers, SKUs and quantities, no names. What was
+    /// erased is written into the audit. Exit code 1 if nothing was found.
+    ///
+    /// Example: onhand erase --order shop 4711 4712 --text ann@example.com
+    Erase(Erase),
     /// Run the whole product on emulated marketplaces, without credentials
     ///
     /// Two marketplaces on loopback, shoppers, duplicated and lost webhooks, refused and lost answers, and a listener that

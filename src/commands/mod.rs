@@ -7,6 +7,7 @@ mod channels;
 mod daemon;
 mod demo;
 mod discover;
+mod erase;
 mod explain;
 mod imports;
 mod keeping;
@@ -112,6 +113,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         }
         Command::Explain(args) => explain::explain(args, seller, out).await,
         Command::Audit(args) => audit::audit(args, seller, out).await,
+        Command::Erase(args) => erase::erase(args, seller, out).await,
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,

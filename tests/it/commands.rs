@@ -408,6 +408,7 @@ fn the_help_of_every_command() {
         "channels release",
         "explain",
         "audit",
+        "erase",
         "status",
         "verify",
         "dlq list",
@@ -651,4 +652,32 @@ async fn a_shop_that_does_not_answer_ends_with_3_and_refused_keys_are_a_finding(
         "{}",
         both(&gone)
     );
+}
+
+#[tokio::test]
+async fn a_buyer_is_erased_on_request_and_the_audit_tells_of_it() {
+    let desk = Desk::with(&[("config.toml", SHOP)]);
+    desk.check("stock set MUG-1 5", 0, &[]);
+    for (line, says) in [
+        ("erase", "nothing is named"),
+        ("erase --order shop", "2 values required"),
+        ("erase --text ann", "shorter than 4"),
+    ] {
+        desk.check(line, 2, &[says]);
+    }
+    let store = desk.0.path().join("data/onhand.db");
+    let open = || Box::new(Sqlite::open(&store).unwrap());
+    let ledger = Ledger::inline(open(), rules(), Arc::new(Still(7_000)));
+    ledger.record(order("4711", "MUG-1", 2)).await.unwrap();
+    let line = "erase --order shop 4711 4712";
+    let dry = desk.json(&format!("{line} --dry-run"), 0);
+    assert_eq!(
+        (&dry["messages"], &dry["dry_run"]),
+        (&1.into(), &true.into())
+    );
+    assert_eq!(desk.json(line, 0)["messages"], 1);
+    assert_eq!(desk.json(line, 1)["messages"], 0, "it is gone");
+    desk.check("erase --order shpo 4711", 1, &["no channel is called shpo"]);
+    desk.check("audit 4711", 0, &["erase", "committed +2"]);
+    desk.check("verify", 0, &["ok: "]);
 }

@@ -15,7 +15,7 @@ use onhand::ledger::Ledger;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::record::{BookRules, ChannelBooks, Intake, Says};
 use onhand::ledger::sqlite::Sqlite;
-use onhand::ledger::tables::{CatalogRow, Horizon, Outcome, Selection, Settled};
+use onhand::ledger::tables::{CatalogRow, Erasure, Horizon, Outcome, Selection, Settled};
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -854,4 +854,78 @@ async fn an_audit_that_was_cut_to_its_end_goes_on_from_there() {
     ledger.record(unreadable(9_000, b"raw")).await.unwrap();
     assert_eq!(count(&sql, "audit WHERE id = 4"), 1);
     whole(&ledger).await;
+}
+
+#[tokio::test]
+async fn what_concerns_a_buyer_is_erased_and_the_books_stay() {
+    let (folder, ledger, sql) = in_file();
+    open(&ledger, "A", 10).await;
+    for id in ["4711", "4712"] {
+        let message = says(vec![order("shop", id, 5, "A", 2)], vec![]);
+        ledger.record(intake("shop", None, message)).await.unwrap();
+    }
+    let raw: [&[u8]; 4] = [
+        b"{\"id\":4711,\"email\":\"Ann@Example.com\",\"id\":",
+        b"{\"id\":9,\"email\":\"ANN@example.com\"",
+        b"{\"id\":10,\"email\":\"bob@example.com\"",
+        b"\xff\xfe",
+    ];
+    for body in raw {
+        ledger.record(unreadable(900_000, body)).await.unwrap();
+    }
+    let found = |orders: &[&str], texts: &[&str]| {
+        let named = |id: &&str| (channel("shop"), OrderId::new(id).unwrap());
+        let what = Erasure {
+            orders: orders.iter().map(named).collect(),
+            texts: texts.iter().map(|&text| text.to_owned()).collect(),
+        };
+        ledger.read(move |t| t.erasable(&what))
+    };
+    assert_eq!(found(&["4711"], &[]).await.unwrap(), BTreeSet::from([1, 3]));
+    let other = Erasure {
+        orders: BTreeSet::from([(channel("web"), OrderId::new("4711").unwrap())]),
+        texts: Vec::new(),
+    };
+    let other = ledger.read(move |t| t.erasable(&other)).await.unwrap();
+    assert!(other.is_empty(), "another channel's order of this number");
+    let ids = found(&["4711"], &["ann@example.com"]).await.unwrap();
+    assert_eq!(ids, BTreeSet::from([1, 3, 4]));
+    assert_eq!(ledger.write(move |t| t.erase(&ids)).await.unwrap(), 3);
+    assert!(ledger.fold_log().await.unwrap());
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).to_lowercase();
+        assert!(!text.contains("ann@example.com"), "{}", path.display());
+        let main = path.extension().is_some_and(|ext| ext == "db");
+        assert_eq!(text.contains("bob@example.com"), main);
+    }
+    assert_eq!(count(&sql, "event"), 6);
+    assert_eq!(balances(&ledger, "A").await.available(), 6);
+    whole(&ledger).await;
+}
+
+#[tokio::test]
+async fn work_that_is_handed_over_is_answered_once() {
+    let ledger = ledger();
+    let ask = |what: &'static str| ledger.write(move |t| t.hand_over(what, at(500)));
+    let (first, second) = (ask("sync").await.unwrap(), ask("other").await.unwrap());
+    assert!(first < second);
+    let waiting = || ledger.read(|t| t.pending_requests());
+    assert_eq!(
+        waiting().await.unwrap(),
+        [(first, "sync".to_owned()), (second, "other".to_owned())]
+    );
+    let result = || ledger.read(move |t| t.result_of(first));
+    assert_eq!(result().await.unwrap(), None);
+    for says in ["done", "done again"] {
+        ledger.write(move |t| t.answer(first, says)).await.unwrap();
+    }
+    assert_eq!(result().await.unwrap().as_deref(), Some("done"));
+    assert_eq!(waiting().await.unwrap().len(), 1);
+    // What was answered is forgotten, what waits is not.
+    let mut before = horizon(0, 0, 0);
+    before.requests = at(501);
+    ledger.write(move |t| t.forget(before, 10)).await.unwrap();
+    assert_eq!(result().await.unwrap(), None);
+    assert_eq!(waiting().await.unwrap().len(), 1);
 }
