@@ -17,7 +17,7 @@ pub use goods::{
     StockImport, StockSet, StockShow,
 };
 pub use looks::{
-    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
+    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man, SyncOnce,
 };
 
 /// Keeps a seller's stock right on every channel at once
@@ -122,6 +122,14 @@ pub enum Command {
     ///
     /// Example: onhand listen --addr 127.0.0.1:8080
     Listen(Listen),
+    /// Send every change that waits now, once
+    ///
+    /// Beside a running `onhand listen` it hands the work over and waits for the result; else it reads the channels' orders
+    /// and sends itself. Refused in mode observe. Exit code 1 if something still waits, or with --dry-run if something
+    /// would be sent.
+    ///
+    /// Example: onhand sync --dry-run
+    Sync(SyncOnce),
     /// Show how each channel is: last webhook, waiting work, what was given up
     ///
     /// Reads the store only; no channel is called.

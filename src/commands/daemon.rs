@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::lock::DeliveryLock;
 use super::seller::{OpenChannel, OpenChannels, Seller};
 use super::status;
-use super::{discover, keeping};
+use super::{discover, keeping, requests};
 use crate::broker::Doorbell;
 use crate::channels::Wire;
 use crate::config::Mode;
@@ -104,19 +104,7 @@ impl Daemon {
         open: &OpenChannels,
         doors: Doors,
     ) -> Result<Self, Failure> {
-        let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
-        if doubted > 0 {
-            info!(
-                doubted,
-                "{doubted} listings were open when the last run ended; they are sent anew"
-            );
-        }
-        apply_plan(seller).await?;
-        let (rules, now) = (seller.book_rules.clone(), seller.now());
-        seller
-            .ledger
-            .write(move |tables| counts::book_parked(tables, &rules, now))
-            .await?;
+        prepare(seller).await?;
         let daemon = Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -129,7 +117,8 @@ impl Daemon {
             clock: Arc::clone(&seller.clock),
         };
         daemon.lanes(seller, open, &bell);
-        daemon.fetcher(seller, open, &desk);
+        let fetcher = fetcher(seller, open, &desk);
+        daemon.tasks.spawn(fetcher.run(daemon.stop.clone()));
         daemon.look_outs(seller, open, &bell);
         daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
@@ -157,19 +146,10 @@ impl Daemon {
                 info!(channel = %id, "nothing is sent to {id}: it is {}", channel.mode.word());
                 continue;
             }
-            let lane = Lane::new(Parts {
-                id: id.clone(),
-                channel: Arc::clone(&channel.channel),
-                line: line(channel),
-                ledger: seller.ledger.clone(),
-                terms: terms.clone(),
-                clock: Arc::clone(&seller.clock),
-                dice: dice(),
-                bell: bell.clone(),
-            });
+            let lane = lane(seller, id, channel, &terms, bell);
             self.tasks.spawn(lane.run(self.stop.clone()));
-            self.sweeps(seller, bell);
         }
+        self.sweeps(seller, bell);
     }
 
     /// Every dirty listing is found now and then, even if nobody rang.
@@ -183,30 +163,6 @@ impl Daemon {
         });
     }
 
-    fn fetcher(&self, seller: &Seller, open: &OpenChannels, desk: &Desk) {
-        let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let source = |(id, channel): (&ChannelId, &OpenChannel)| {
-            (
-                id.clone(),
-                Source {
-                    channel: Arc::clone(&channel.channel),
-                    line: line(channel),
-                },
-            )
-        };
-        let lanes = &seller.settings.lanes;
-        let fetcher = Fetcher {
-            desk: desk.clone(),
-            sources: open.channels.iter().map(source).collect(),
-            ladder: ladder(seller),
-            orders_ms: millis(lanes.orders_s),
-            overlap_ms: millis(lanes.orders_overlap_s),
-            dice: dice(),
-            mailbox: desk.bell.listen(),
-        };
-        self.tasks.spawn(fetcher.run(self.stop.clone()));
-    }
-
     /// Other processes' writes, the channels' listings, and their subscriptions.
     fn look_outs(&self, seller: &Arc<Seller>, open: &OpenChannels, bell: &Doorbell) {
         let (ledger, others, stop) = (seller.ledger.clone(), bell.clone(), self.stop.clone());
@@ -214,6 +170,14 @@ impl Daemon {
             while !paused(&stop, OTHERS_EVERY).await {
                 if ledger.changed_by_others().await.unwrap_or(false) {
                     others.sweep();
+                }
+            }
+        });
+        let (asked, rung, stop) = (Arc::clone(seller), bell.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while !paused(&stop, OTHERS_EVERY).await {
+                if let Err(error) = requests::serve(&asked, &rung, &stop).await {
+                    warn!(%error, "what was handed over waits for the store");
                 }
             }
         });
@@ -326,6 +290,27 @@ async fn subscribe(id: &ChannelId, open: &OpenChannel) -> bool {
     }
 }
 
+/// Brings the books to a known state before anything is sent. Under the delivery lock only.
+///
+/// # Errors
+/// As the store.
+pub(super) async fn prepare(seller: &Seller) -> Result<(), Failure> {
+    let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
+    if doubted > 0 {
+        info!(
+            doubted,
+            "{doubted} listings were open when the last run ended; they are sent anew"
+        );
+    }
+    apply_plan(seller).await?;
+    let (rules, now) = (seller.book_rules.clone(), seller.now());
+    seller
+        .ledger
+        .write(move |tables| counts::book_parked(tables, &rules, now))
+        .await?;
+    Ok(())
+}
+
 /// A plan that differs from the last one raises the versions of all SKUs, in chunks, so that every listing is looked at.
 async fn apply_plan(seller: &Seller) -> Result<(), Failure> {
     let plan = seller.settings.plan_text();
@@ -353,6 +338,50 @@ async fn apply_plan(seller: &Seller) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The lane of one channel.
+pub(super) fn lane(
+    seller: &Seller,
+    id: &ChannelId,
+    channel: &OpenChannel,
+    terms: &Terms,
+    bell: &Doorbell,
+) -> Lane {
+    Lane::new(Parts {
+        id: id.clone(),
+        channel: Arc::clone(&channel.channel),
+        line: line(channel),
+        ledger: seller.ledger.clone(),
+        terms: terms.clone(),
+        clock: Arc::clone(&seller.clock),
+        dice: dice(),
+        bell: bell.clone(),
+    })
+}
+
+/// The fetcher of all channels.
+pub(super) fn fetcher(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Fetcher {
+    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    let source = |(id, channel): (&ChannelId, &OpenChannel)| {
+        (
+            id.clone(),
+            Source {
+                channel: Arc::clone(&channel.channel),
+                line: line(channel),
+            },
+        )
+    };
+    let lanes = &seller.settings.lanes;
+    Fetcher {
+        desk: desk.clone(),
+        sources: open.channels.iter().map(source).collect(),
+        ladder: ladder(seller),
+        orders_ms: millis(lanes.orders_s),
+        overlap_ms: millis(lanes.orders_overlap_s),
+        dice: dice(),
+        mailbox: desk.bell.listen(),
+    }
+}
+
 fn ladder(seller: &Seller) -> Ladder {
     let retry = &seller.settings.retry;
     Ladder {
@@ -365,7 +394,8 @@ fn ladder(seller: &Seller) -> Ladder {
     }
 }
 
-fn terms(seller: &Seller) -> Terms {
+/// What is the same for all lanes.
+pub(super) fn terms(seller: &Seller) -> Terms {
     let lanes = &seller.settings.lanes;
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     Terms {
