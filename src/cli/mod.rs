@@ -164,6 +164,9 @@ pub struct Demo {
     /// Let shoppers shop for so many minutes; without it 20 seconds
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1440))]
     pub minutes: Option<u32>,
+    /// Also write what happened as a page that any browser shows
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 }
 
 /// What `listen` takes.
