@@ -49,6 +49,11 @@ impl Summary {
             figure("Webhooks sent", self.webhooks.to_string(), Tone::Plain),
             figure("Sent twice", self.duplicates.to_string(), Tone::Plain),
             figure("Corrections", self.pushes.to_string(), Tone::Plain),
+            figure(
+                "Faults played",
+                self.faults.values().sum::<u64>().to_string(),
+                Tone::Plain,
+            ),
             figure("Half within", format!("{} ms", latency.p50), Tone::Plain),
             figure("95 % within", format!("{} ms", latency.p95), Tone::Plain),
             figure("99 % within", format!("{} ms", latency.p99), Tone::Plain),
@@ -58,7 +63,7 @@ impl Summary {
                 Tone::Plain,
             ),
             figure(
-                "of them avoidable",
+                "Of them avoidable",
                 self.oversold_units_avoidable.to_string(),
                 Tone::of(self.oversold_units_avoidable == 0),
             ),
@@ -91,8 +96,13 @@ impl Summary {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             vec![Cell::from(words(name)), Cell::Whole(count)]
         };
+        let mut from = 0;
         let bar = |(end, count): &(Option<u64>, u64)| {
-            let label = end.map_or_else(|| "longer".to_owned(), |ms| format!("up to {ms} ms"));
+            let label = end.map_or_else(
+                || format!("over {from} ms"),
+                |end| format!("{from}\u{2013}{end} ms"),
+            );
+            from = end.unwrap_or(from);
             (label, *count)
         };
         let mut parts = vec![
@@ -104,7 +114,7 @@ impl Summary {
                     "Sales",
                     "Corrections",
                     "Units shown",
-                    "Units that should be",
+                    "Units due",
                 ],
                 rows: self.channels.iter().map(channel).collect(),
             },
