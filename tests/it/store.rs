@@ -680,10 +680,17 @@ async fn a_hint_that_is_asked_again_is_not_taken_away_by_an_older_fetch() {
         .await
         .unwrap()
         .remove(0);
+    let mut failed = first.clone();
+    failed.failures = 2;
+    ledger
+        .write(move |t| t.hint_later(&failed, at(15)))
+        .await
+        .unwrap();
     ledger.write(ask(20)).await.unwrap();
     ledger.write(move |t| t.hint_done(&first)).await.unwrap();
     let left = ledger.read(|t| t.due_hints(at(100), 10)).await.unwrap();
     assert_eq!(left.len(), 1, "asked again since");
+    assert_eq!(left[0].failures, 0, "it worked in between");
 }
 
 #[tokio::test]

@@ -100,13 +100,16 @@ pub(super) fn due_hints(db: &Connection, now: Timestamp, most: usize) -> Result<
 }
 
 /// Takes a hint away, unless it was asked again since it was read: then what was fetched may be older than the asking.
+/// What failed before this success does not count any more.
 pub(super) fn hint_done(db: &Connection, hint: &HintRow) -> Result<()> {
-    db.prepare_cached("DELETE FROM hint WHERE channel = ?1 AND hint = ?2 AND asked_at <= ?3")?
-        .execute(params![
-            hint.channel.as_str(),
-            json(&hint.hint)?,
-            hint.asked_at.millis()
-        ])?;
+    let what = json(&hint.hint)?;
+    let gone = db
+        .prepare_cached("DELETE FROM hint WHERE channel = ?1 AND hint = ?2 AND asked_at <= ?3")?
+        .execute(params![hint.channel.as_str(), what, hint.asked_at.millis()])?;
+    if gone == 0 {
+        db.prepare_cached("UPDATE hint SET failures = 0 WHERE channel = ?1 AND hint = ?2")?
+            .execute(params![hint.channel.as_str(), what])?;
+    }
     Ok(())
 }
 
