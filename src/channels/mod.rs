@@ -263,6 +263,17 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where to go on; `None`: this was the last.
     pub next: Option<Cursor>,
+    /// What stood on it and was not understood, and why; the rest of the page counts all the same.
+    pub unreadable: Vec<Unread>,
+}
+
+/// Something on a page that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The platform's id of it, as far as that could be read.
+    pub what: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A platform's own mark of a place in a list.

@@ -117,8 +117,9 @@ impl Daemon {
             clock: Arc::clone(&seller.clock),
         };
         daemon.lanes(seller, open, &bell);
-        let fetcher = fetcher(seller, open, &desk);
-        daemon.tasks.spawn(fetcher.run(daemon.stop.clone()));
+        for fetcher in fetchers(seller, open, &desk) {
+            daemon.tasks.spawn(fetcher.run(daemon.stop.clone()));
+        }
         daemon.look_outs(seller, open, &bell);
         daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
@@ -238,7 +239,7 @@ impl Daemon {
             )
         };
         let channels: BTreeMap<_, _> = open.channels.iter().map(door).collect();
-        let reception = Arc::new(Reception { desk, channels });
+        let reception = Arc::new(Reception::new(desk, channels));
         let limits = limits(seller);
         self.tasks.spawn(hooks::serve(
             doors.hooks,
@@ -358,28 +359,26 @@ pub(super) fn lane(
     })
 }
 
-/// The fetcher of all channels.
-pub(super) fn fetcher(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Fetcher {
+/// One fetcher per channel, so that a slow platform keeps no other waiting.
+pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec<Fetcher> {
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-    let source = |(id, channel): (&ChannelId, &OpenChannel)| {
-        (
-            id.clone(),
-            Source {
-                channel: Arc::clone(&channel.channel),
-                line: line(channel),
-            },
-        )
-    };
     let lanes = &seller.settings.lanes;
-    Fetcher {
-        desk: desk.clone(),
-        sources: open.channels.iter().map(source).collect(),
-        ladder: ladder(seller),
-        orders_ms: millis(lanes.orders_s),
-        overlap_ms: millis(lanes.orders_overlap_s),
-        dice: dice(),
-        mailbox: desk.bell.listen(),
-    }
+    let fetcher = |(id, channel): (&ChannelId, &OpenChannel)| {
+        let source = Source {
+            channel: Arc::clone(&channel.channel),
+            line: line(channel),
+        };
+        Fetcher {
+            desk: desk.clone(),
+            sources: BTreeMap::from([(id.clone(), source)]),
+            ladder: ladder(seller),
+            orders_ms: millis(lanes.orders_s),
+            overlap_ms: millis(lanes.orders_overlap_s),
+            dice: dice(),
+            mailbox: desk.bell.listen(),
+        }
+    };
+    open.channels.iter().map(fetcher).collect()
 }
 
 fn ladder(seller: &Seller) -> Ladder {

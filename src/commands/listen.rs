@@ -20,7 +20,11 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
     let seller = Arc::new(seller);
     let settings = &seller.settings.listen;
     let address = args.addr.unwrap_or(settings.address);
-    listen_refusal(address, settings.behind_proxy).map_err(Failure::Call)?;
+    listen_refusal(address, settings.behind_proxy).map_err(|why| {
+        let hint =
+            "let a proxy end TLS in front and set [listen] behind_proxy = true, or use 127.0.0.1";
+        Failure::Call(format!("{why}; hint: {hint}"))
+    })?;
     let lock = DeliveryLock::take(&seller.settings.store_path())?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()

@@ -1,6 +1,6 @@
 //! `status`, `verify` and `dlq list`: how the seller's channels and books are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ fn facts(tables: &mut dyn Tables) -> crate::ledger::tables::Result<Facts> {
     })?;
     // Hints that were put off count, too.
     let ever = Timestamp::from_millis(i64::MAX);
-    let hints = tables.due_hints(ever, usize::MAX)?;
+    let hints = tables.due_hints(&BTreeSet::new(), ever, usize::MAX)?;
     Ok(Facts {
         listings: tally(all.into_iter().map(|state| state.key.channel)),
         dirty: tally(dirty.into_iter().map(|state| state.key.channel)),

@@ -137,7 +137,7 @@ async fn pass(
         bell: bell.clone(),
         clock: std::sync::Arc::clone(&seller.clock),
     };
-    let mut fetcher = daemon::fetcher(seller, open, &desk);
+    let mut fetchers = daemon::fetchers(seller, open, &desk);
     let mut terms = daemon::terms(seller);
     // Now means now: no batch is waited for.
     terms.rules = LaneRules {
@@ -152,11 +152,15 @@ async fn pass(
             lanes.push(daemon::lane(seller, id, channel, &terms, &bell));
         }
     }
-    fetcher.ask_orders(seller.now()).await?;
+    for fetcher in &fetchers {
+        fetcher.ask_orders(seller.now()).await?;
+    }
     bell.sweep();
     let began = Instant::now();
     while began.elapsed() < PASS_MAX {
-        while fetcher.turn().await? > 0 && began.elapsed() < PASS_MAX {}
+        for fetcher in &mut fetchers {
+            while fetcher.turn().await? > 0 && began.elapsed() < PASS_MAX {}
+        }
         for lane in &mut lanes {
             let rings = lane.mailbox.take();
             lane.look(&rings).await?;

@@ -428,8 +428,13 @@ pub trait Tables {
 
     /// Asks for things to be fetched; what is asked already is only asked again.
     fn ask(&mut self, hints: &[(ChannelId, Hint)], now: Timestamp) -> Result<()>;
-    /// Hints whose time has come, oldest first.
-    fn due_hints(&mut self, now: Timestamp, most: usize) -> Result<Vec<HintRow>>;
+    /// Hints of these channels (of all, if none are named) whose time has come, oldest first.
+    fn due_hints(
+        &mut self,
+        of: &BTreeSet<ChannelId>,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<HintRow>>;
     /// Takes a hint away, unless it was asked again since.
     fn hint_done(&mut self, hint: &HintRow) -> Result<()>;
     /// Puts a hint off.

@@ -2,7 +2,7 @@
 //!
 //! Every hint is durable. A fetch that fails is tried again on the ladder; one that is given up is a dead letter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::desk::Desk;
 use super::lane::Line;
 use crate::broker::Mailbox;
-use crate::channels::{Channel, Fault, Receipt, Which, Wire};
+use crate::channels::{Channel, Cursor, Fault, Page, Receipt, Unread, Which};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, OrderId};
 use crate::domain::message::Hint;
@@ -26,6 +26,8 @@ const HINTS_MAX: usize = 100;
 const FIRST_READ_MS: i64 = 30 * 24 * 3_600_000;
 /// Most pages of one read; a read that needs more goes on from where it stopped with the next.
 const PAGES_MAX: usize = 1_000;
+/// How often one page is tried before the read is put off.
+const PAGE_TRIES: u32 = 4;
 /// Longest that the fetcher sleeps without looking, in ms.
 const NAP_MS: u64 = 500;
 
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Source {
     }
 }
 
-/// The fetcher of one process.
+/// Fetches for some channels; a slow one holds up none that has a fetcher of its own.
 #[expect(missing_debug_implementations, reason = "holds a closure")]
 pub struct Fetcher {
     /// Where what was fetched is taken in.
@@ -110,10 +112,11 @@ impl Fetcher {
     /// As the store.
     pub async fn turn(&mut self) -> Result<usize, StoreError> {
         let now = self.desk.clock.now();
+        let own: BTreeSet<_> = self.sources.keys().cloned().collect();
         let due = self
             .desk
             .ledger
-            .read(move |tables| tables.due_hints(now, HINTS_MAX))
+            .read(move |tables| tables.due_hints(&own, now, HINTS_MAX))
             .await?;
         let count = due.len();
         for hint in due {
@@ -129,16 +132,7 @@ impl Fetcher {
                 .await;
         };
         let began = self.desk.clock.now();
-        let wire = source.line.open().await;
-        let fetched = fetch(
-            source.channel.as_ref(),
-            wire.as_ref(),
-            &self.desk,
-            &row,
-            self.overlap_ms,
-            began,
-        )
-        .await?;
+        let fetched = fetch(source, &self.desk, &row, self.overlap_ms, began).await?;
         match fetched {
             Ok(()) => {
                 if row.hint == Hint::Orders {
@@ -203,36 +197,42 @@ impl Fetcher {
 
 /// Follows one hint. The outer error is the store's, the inner one the platform's.
 async fn fetch(
-    channel: &dyn Channel,
-    wire: &dyn Wire,
+    source: &Source,
     desk: &Desk,
     row: &HintRow,
     overlap_ms: i64,
     began: Timestamp,
 ) -> Result<Result<(), Fault>, StoreError> {
+    let channel = source.channel.as_ref();
     match &row.hint {
-        Hint::Order(order) => match channel.order(wire, order).await {
+        Hint::Order(order) => match channel
+            .order(source.line.open().await.as_ref(), order)
+            .await
+        {
             Ok(snapshot) => take_in(desk, &row.channel, "fetch", vec![snapshot], began)
                 .await
                 .map(Ok),
             Err(Fault::Gone(why)) => gone(desk, &row.channel, order, why, began).await.map(Ok),
             Err(fault) => Ok(Err(fault)),
         },
-        Hint::Level(listing) => match channel
-            .levels(wire, Which::These(std::slice::from_ref(listing)))
-            .await
-        {
-            Ok(page) => {
-                let receipt = Receipt {
-                    topic: "fetch".to_owned(),
-                    levels: page.items,
-                    ..Receipt::default()
-                };
-                receive(desk, &row.channel, receipt, began).await.map(Ok)
+        Hint::Level(listing) => {
+            let which = Which::These(std::slice::from_ref(listing));
+            match channel
+                .levels(source.line.open().await.as_ref(), which)
+                .await
+            {
+                Ok(page) => {
+                    let receipt = Receipt {
+                        topic: "fetch".to_owned(),
+                        levels: page.items,
+                        ..Receipt::default()
+                    };
+                    receive(desk, &row.channel, receipt, began).await.map(Ok)
+                }
+                Err(fault) => Ok(Err(fault)),
             }
-            Err(fault) => Ok(Err(fault)),
-        },
-        Hint::Orders => read_orders(channel, wire, desk, &row.channel, overlap_ms, began).await,
+        }
+        Hint::Orders => read_orders(source, desk, &row.channel, overlap_ms, began).await,
         // Discovery maps listings, which a person may have to look at: it is a command, and the hint only tells of it.
         Hint::Listings => {
             info!(channel = %row.channel, "listings of {} changed; `onhand listings discover` finds new ones", row.channel);
@@ -241,10 +241,10 @@ async fn fetch(
     }
 }
 
-/// Reads the orders that changed since the watermark. The watermark moves only when all of them are in the books.
+/// Reads the orders that changed since the watermark. The watermark moves only when all of them are in the books. Each
+/// page takes a permit of its own, so that pushes go between them.
 async fn read_orders(
-    channel: &dyn Channel,
-    wire: &dyn Wire,
+    source: &Source,
     desk: &Desk,
     id: &ChannelId,
     overlap_ms: i64,
@@ -261,11 +261,12 @@ async fn read_orders(
     let mut cursor = None;
     for _ in 0..PAGES_MAX {
         let page_began = desk.clock.now();
-        let page = match channel.orders_since(wire, since, cursor).await {
+        let page = match page_of_orders(source, since, cursor.as_ref()).await {
             Ok(page) => page,
             Err(fault) => return Ok(Err(fault)),
         };
         take_in(desk, id, "sweep", page.items, page_began).await?;
+        tell_unread(desk, id, page.unreadable, page_began).await?;
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -291,6 +292,31 @@ async fn read_orders(
     Ok(Ok(()))
 }
 
+/// One page; trouble that passes is tried again at once, for a read that begins anew has all its pages before it.
+async fn page_of_orders(
+    source: &Source,
+    since: Timestamp,
+    cursor: Option<&Cursor>,
+) -> Result<Page<OrderSnapshot>, Fault> {
+    let mut tries = 0;
+    loop {
+        let wire = source.line.open().await;
+        let read = source
+            .channel
+            .orders_since(wire.as_ref(), since, cursor.cloned())
+            .await;
+        tries += 1;
+        match read {
+            Err(Fault::Transient(_) | Fault::Unknown(_) | Fault::Unreadable(_))
+                if tries < PAGE_TRIES => {}
+            Err(Fault::Throttled { after_ms }) if tries < PAGE_TRIES => {
+                source.line.throttled(after_ms);
+            }
+            read => return read,
+        }
+    }
+}
+
 async fn take_in(
     desk: &Desk,
     id: &ChannelId,
@@ -310,6 +336,36 @@ async fn take_in(
         receive(desk, id, receipt, received_at).await?;
     }
     Ok(())
+}
+
+/// Orders that were not understood: a letter each, so that a person learns of them; the reading goes on.
+async fn tell_unread(
+    desk: &Desk,
+    id: &ChannelId,
+    unread: Vec<Unread>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let letter = |order: Unread| DeadLetter {
+        channel: id.clone(),
+        kind: "order".to_owned(),
+        what: order.what,
+        reason: order.why,
+        answer: None,
+        attempts: 1,
+        at,
+    };
+    let letters: Vec<_> = unread.into_iter().map(letter).collect();
+    warn!(channel = %id, "{} orders of {id} were not understood; `onhand dlq list` names them", letters.len());
+    desk.ledger
+        .write(move |tables| {
+            letters
+                .iter()
+                .try_for_each(|letter| tables.add_dead_letter(letter))
+        })
+        .await
 }
 
 async fn receive(

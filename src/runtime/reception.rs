@@ -1,7 +1,7 @@
 //! Receives webhooks: verified and read in one act, durable, then answered. No platform is called before the answer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use axum::body::Bytes;
@@ -23,6 +23,23 @@ pub struct Reception {
     pub desk: Desk,
     /// The channels, each with the way to its verification keys.
     pub channels: BTreeMap<ChannelId, Door>,
+    /// What the store said when it last could not take a message; empty while it can.
+    trouble: Mutex<Option<String>>,
+}
+
+impl Reception {
+    /// Opens the doors of these channels.
+    pub fn new(desk: Desk, channels: BTreeMap<ChannelId, Door>) -> Self {
+        Self {
+            desk,
+            channels,
+            trouble: Mutex::new(None),
+        }
+    }
+
+    fn note(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 /// One channel's door.
@@ -84,6 +101,7 @@ impl Intake for Reception {
         };
         match self.desk.take_in(intake).await {
             Ok(recorded) => {
+                self.note(None);
                 info!(channel = %id, event = recorded.event, outcome = recorded.outcome.word(), "took in a message of {id}");
                 Answer {
                     status: 200,
@@ -92,6 +110,7 @@ impl Intake for Reception {
                 }
             }
             Err(error) => {
+                self.note(Some(error.to_string()));
                 warn!(channel = %id, %error, "a message of {id} could not be kept; its sender is asked to come again");
                 come_again()
             }
@@ -99,7 +118,8 @@ impl Intake for Reception {
     }
 
     fn ready(&self) -> Result<(), String> {
-        Ok(())
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().map_or(Ok(()), Err)
     }
 }
 

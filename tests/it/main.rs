@@ -7,6 +7,8 @@ mod fixtures;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod listen;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

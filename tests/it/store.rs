@@ -653,7 +653,7 @@ async fn a_level_that_nobody_accounted_for_opens_the_listing_and_asks_for_orders
     );
     assert_eq!(dirty(&ledger).await, ["web:7"]);
     let hints = ledger
-        .read(|t| t.due_hints(at(2_000_000), 10))
+        .read(|t| t.due_hints(&BTreeSet::new(), at(2_000_000), 10))
         .await
         .unwrap();
     assert_eq!(hints[0].hint, Hint::Orders);
@@ -676,7 +676,7 @@ async fn a_hint_that_is_asked_again_is_not_taken_away_by_an_older_fetch() {
     };
     ledger.write(ask(10)).await.unwrap();
     let first = ledger
-        .read(|t| t.due_hints(at(100), 10))
+        .read(|t| t.due_hints(&BTreeSet::new(), at(100), 10))
         .await
         .unwrap()
         .remove(0);
@@ -688,7 +688,10 @@ async fn a_hint_that_is_asked_again_is_not_taken_away_by_an_older_fetch() {
         .unwrap();
     ledger.write(ask(20)).await.unwrap();
     ledger.write(move |t| t.hint_done(&first)).await.unwrap();
-    let left = ledger.read(|t| t.due_hints(at(100), 10)).await.unwrap();
+    let left = ledger
+        .read(|t| t.due_hints(&BTreeSet::new(), at(100), 10))
+        .await
+        .unwrap();
     assert_eq!(left.len(), 1, "asked again since");
     assert_eq!(left[0].failures, 0, "it worked in between");
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::channels::{Cursor, Fault, Page, Wire};
+use crate::channels::{Cursor, Fault, Page, Unread, Wire};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::OrderId;
 use crate::domain::order::OrderSnapshot;
@@ -191,12 +191,20 @@ impl Shopify {
             .await?;
         let next = data.orders.next().map(Cursor);
         let mut items = Vec::with_capacity(data.orders.nodes.len());
+        let mut unreadable = Vec::new();
         for node in data.orders.nodes {
             if node.test {
                 continue;
             }
             if !node.has_more() {
-                items.push(node.facts()?.reduce(&self.channel)?);
+                let id = node.id.clone();
+                match node.facts().and_then(|facts| facts.reduce(&self.channel)) {
+                    Ok(snapshot) => items.push(snapshot),
+                    Err(fault) => unreadable.push(Unread {
+                        what: id,
+                        why: fault.to_string(),
+                    }),
+                }
                 continue;
             }
             let id = gid_number("Order", &node.id)?;
@@ -206,7 +214,11 @@ impl Shopify {
                 Err(fault) => return Err(fault),
             }
         }
-        Ok(Page { items, next })
+        Ok(Page {
+            items,
+            next,
+            unreadable,
+        })
     }
 }
 

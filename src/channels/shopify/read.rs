@@ -180,7 +180,11 @@ impl Shopify {
                 at: None,
             });
         }
-        Ok(Page { items, next })
+        Ok(Page {
+            items,
+            next,
+            unreadable: Vec::new(),
+        })
     }
 
     async fn these_levels(
@@ -216,7 +220,11 @@ impl Shopify {
                 })
             })
             .collect();
-        Ok(Page { items, next: None })
+        Ok(Page {
+            items,
+            next: None,
+            unreadable: Vec::new(),
+        })
     }
 
     /// What the shop sells: one listing per variant. Since 2026-01 several variants may share one inventory item; then
@@ -260,6 +268,10 @@ impl Shopify {
                 })
             })
             .collect::<Result<_, Fault>>()?;
-        Ok(Page { items, next })
+        Ok(Page {
+            items,
+            next,
+            unreadable: Vec::new(),
+        })
     }
 }

@@ -157,8 +157,8 @@ fn profile() -> Profile {
         batch_max: 50,
         calls_at_once: 1,
         // There is no limit of its own; what a small shop's server bears beside its buyers.
-        calls_per_second: 2.0,
-        burst: 2,
+        calls_per_second: 8.0,
+        burst: 4,
         // Object caches of some hosts.
         settling_ms: 2_000,
         orders_visible_after_ms: 2_000,

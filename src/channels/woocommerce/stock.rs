@@ -69,7 +69,11 @@ pub(super) async fn levels(
         .filter(|product| !product.is_folder())
         .map(|product| product.level(None))
         .collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
+    Ok(Page {
+        items,
+        next,
+        unreadable: Vec::new(),
+    })
 }
 
 /// One page of what the shop sells.
@@ -87,7 +91,11 @@ pub(super) async fn listings(
         .filter(|product| !product.is_folder())
         .map(|product| product.offer(shop.opt_in_manage_stock))
         .collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
+    Ok(Page {
+        items,
+        next,
+        unreadable: Vec::new(),
+    })
 }
 
 /// What these listings show, each under the name that was asked for. What the shop does not have is not in the answer.
@@ -147,7 +155,11 @@ pub(super) async fn these(
             });
         }
     }
-    Ok(Page { items, next: None })
+    Ok(Page {
+        items,
+        next: None,
+        unreadable: Vec::new(),
+    })
 }
 
 /// One product or variation by its number; `None` if the shop does not have it.

@@ -2,7 +2,9 @@
 //!
 //! Source: connector notes, W3 and W4; recorded from WooCommerce 11.0.1.
 
-use super::super::{Cursor, Fault, Page, Wire};
+use serde_json::value::RawValue;
+
+use super::super::{Cursor, Fault, Page, Unread, Wire};
 use super::WooCommerce;
 use super::answers;
 use super::auth::Call;
@@ -71,18 +73,41 @@ pub(super) async fn sweep(
         ("status", "any".to_owned()),
     ];
     let call = Call::get("/orders", query, "orders");
-    let (orders, reply) = shop.site.read::<Vec<Order>>(wire, &call).await?;
-    let items = orders
-        .iter()
-        .map(|order| snapshot(&shop.id, order))
-        .collect::<Result<Vec<_>, _>>()?;
-    let next = if answers::more(&reply.headers, place.page, items.len(), PER_PAGE) {
+    let (orders, reply) = shop.site.read::<Vec<Box<RawValue>>>(wire, &call).await?;
+    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
+    for order in &orders {
+        // One order that a plugin made unreadable must not hide those behind it.
+        let read = serde_json::from_str::<Order>(order.get());
+        let read = read.map_err(|error| Fault::Unreadable(error.to_string()));
+        match read.and_then(|order| snapshot(&shop.id, &order)) {
+            Ok(order) => items.push(order),
+            Err(fault) => unreadable.push(unread(order, &fault)),
+        }
+    }
+    let next = if answers::more(&reply.headers, place.page, orders.len(), PER_PAGE) {
         let last = items.iter().map(|order| order.version.at).max();
         Some(place.after_page(last)?.cursor())
     } else {
         None
     };
-    Ok(Page { items, next })
+    Ok(Page {
+        items,
+        next,
+        unreadable,
+    })
+}
+
+/// Names an order that was not understood by its number, if at least that can be read.
+fn unread(order: &RawValue, fault: &Fault) -> Unread {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        id: u64,
+    }
+    let id = serde_json::from_str::<Numbered>(order.get()).map(|order| order.id.to_string());
+    Unread {
+        what: id.unwrap_or_else(|_| "an order without a number".to_owned()),
+        why: fault.to_string(),
+    }
 }
 
 /// Where a sweep goes on.
@@ -194,5 +219,32 @@ mod tests {
         let odd = Some(Cursor("x".into()));
         let refused = sweep(&shop, &Script::new(vec![]), since, odd.as_ref()).await;
         assert!(matches!(refused, Err(Fault::Rejected(_))));
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_order_is_named_and_hides_no_other() {
+        let body = r#"[
+            {"id":1,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:01","line_items":[]},
+            {"id":2,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:01","line_items":"a plugin"},
+            {"nothing":"of an order"},
+            {"id":4,"status":"pending","date_created_gmt":"2026-11-25T03:00:00","date_modified_gmt":"2026-11-25T03:00:02","line_items":[]}
+        ]"#;
+        let wire = Script::new(vec![("GET", "/orders", page_of("1", body))]);
+        let since = Timestamp::parse("2026-11-25T03:00:00Z").unwrap();
+        let page = sweep(&shop(), &wire, since, None).await.unwrap();
+        let read: Vec<_> = page
+            .items
+            .iter()
+            .map(|order| order.order.as_str())
+            .collect();
+        let unread: Vec<_> = page
+            .unreadable
+            .iter()
+            .map(|order| order.what.as_str())
+            .collect();
+        assert_eq!(
+            (read, unread),
+            (vec!["1", "4"], vec!["2", "an order without a number"])
+        );
     }
 }

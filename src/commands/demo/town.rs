@@ -145,6 +145,7 @@ public_url = "http://{hooks}"
 [lanes]
 sweep_s = 2
 orders_s = 5
+orders_overlap_s = 20
 [retry]
 delays_s = [1, 1, 2, 2, 5, 5, 10]
 [locations.main]

@@ -79,13 +79,21 @@ pub(super) fn ask(db: &Connection, hints: &[(ChannelId, Hint)], now: Timestamp) 
     Ok(())
 }
 
-pub(super) fn due_hints(db: &Connection, now: Timestamp, most: usize) -> Result<Vec<HintRow>> {
+pub(super) fn due_hints(
+    db: &Connection,
+    of: &BTreeSet<ChannelId>,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<HintRow>> {
     let mut read = db.prepare_cached(
-        "SELECT channel, hint, asked_at, failures FROM hint WHERE due_at <= ?1 ORDER BY due_at, channel, hint LIMIT ?2",
+        "SELECT channel, hint, asked_at, failures FROM hint WHERE due_at <= ?1
+           AND (?3 = '[]' OR channel IN (SELECT value FROM json_each(?3)))
+         ORDER BY due_at, channel, hint LIMIT ?2",
     )?;
     let mut rows = read.query(params![
         now.millis(),
-        i64::try_from(most).unwrap_or(i64::MAX)
+        i64::try_from(most).unwrap_or(i64::MAX),
+        json(of)?,
     ])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

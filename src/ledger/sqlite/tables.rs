@@ -137,8 +137,13 @@ impl Tables for Rows<'_> {
         facts::ask(self.0, hints, now)
     }
 
-    fn due_hints(&mut self, now: Timestamp, most: usize) -> Result<Vec<HintRow>> {
-        facts::due_hints(self.0, now, most)
+    fn due_hints(
+        &mut self,
+        of: &BTreeSet<ChannelId>,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<HintRow>> {
+        facts::due_hints(self.0, of, now, most)
     }
 
     fn hint_done(&mut self, hint: &HintRow) -> Result<()> {

@@ -6,8 +6,10 @@ use crate::domain::delivery::Shown;
 use crate::domain::retry::Ladder;
 use crate::ledger::tables::{ListingState, Settled};
 
-/// How long a stale compare waits before the next try at most, in ms: long enough not to fight a busy shop.
-const STALE_WAIT_MAX_MS: i64 = 5_000;
+/// How long a second stale compare in a row waits before the next try, in ms: long enough not to fight a busy shop.
+const STALE_WAIT_MS: i64 = 250;
+/// How long a batch whose result comes later is left alone, in ms.
+const PENDING_WAIT_MS: i64 = 5_000;
 
 /// What was sent, when, and what came back.
 #[derive(Debug)]
@@ -124,17 +126,15 @@ fn accepted(
             // Its result shows in a later read; until then nothing is certain.
             let mut pending = keep("pending");
             pending.settled.shown = sent.state.shown.after_lost_answer(sent.quantity, now);
-            pending.settled.due_at = now.plus(STALE_WAIT_MAX_MS);
+            pending.settled.due_at = now.plus(PENDING_WAIT_MS);
             pending
         }
         Verdict::Stale { shows } => {
             let mut stale = keep("stale");
             stale.settled.shown = shows.map_or_else(|| sent.state.shown.doubted(), known);
             stale.settled.stale = true;
-            stale.settled.failures = sent.state.failures.saturating_add(1);
-            let wait = i64::from(sent.state.failures)
-                .saturating_mul(250)
-                .min(STALE_WAIT_MAX_MS);
+            // The shop sold in between: that is no failure and spends no attempt. Twice in a row it waits a moment.
+            let wait = if sent.state.stale { STALE_WAIT_MS } else { 0 };
             stale.settled.due_at = now.plus(wait);
             stale
         }
@@ -251,14 +251,14 @@ mod tests {
             Ok(Verdict::Stale { shows: Some(9) }),
             None,
             known(9, 1000),
-            (1, 1000),
+            (0, 1250),
         );
         check(
             4,
             Ok(Verdict::Stale { shows: None }),
             None,
             unknown(5, 1),
-            (5, 2000),
+            (4, 1250),
         );
         let dead = check(
             2,

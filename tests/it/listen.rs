@@ -1,0 +1,266 @@
+//! The real `listen` process against emulated marketplaces: what comes in is corrected elsewhere, and what must not
+//! happen does not.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use onhand::sandbox::{
+    Goods, Happening, Market, Marketplace, Running, Shopify, ShopifyOptions, ShopifyVariant,
+    WooCommerce, WooOptions, WooProduct,
+};
+
+/// How long anything may take before a test gives up; nothing is asserted about how long it takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+struct Shops {
+    woo: Running<WooCommerce>,
+    shopify: Running<Shopify>,
+    folder: tempfile::TempDir,
+    hooks: SocketAddr,
+}
+
+/// A process that is killed when its test ends, however it ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+impl Shops {
+    async fn open(mode: &str) -> Self {
+        let goods = [("MUG", 5), ("TEE", 9)];
+        let woo = WooOptions {
+            catalogue: goods
+                .iter()
+                .map(|(sku, units)| WooProduct::new(*sku, *units))
+                .collect(),
+            ..WooOptions::default()
+        };
+        let shopify = ShopifyOptions {
+            catalogue: goods
+                .iter()
+                .map(|(sku, units)| ShopifyVariant::new(*sku, *units))
+                .collect(),
+            ..ShopifyOptions::default()
+        };
+        let shops = Self {
+            woo: Market::start_woocommerce(&woo).await.unwrap(),
+            shopify: Market::start_shopify(&shopify).await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            hooks: free(),
+        };
+        shops.write("config.toml", &shops.config(mode));
+        shops.write("stock.csv", "sku,on_hand\nMUG,5\nTEE,9\n");
+        assert!(
+            shops
+                .command(&["stock", "import", "stock.csv"])
+                .status()
+                .unwrap()
+                .success()
+        );
+        shops
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn config(&self, mode: &str) -> String {
+        let location = self.shopify.locations()[0].0;
+        format!(
+            r#"mode = "{mode}"
+[store]
+url = "sqlite:onhand.db"
+[listen]
+address = "{hooks}"
+admin_address = "127.0.0.1:0"
+public_url = "http://{hooks}"
+[lanes]
+orders_s = 2
+[channels.web]
+platform = "shopify"
+base_url = "{}"
+location = "{location}"
+webhook_secrets = ["env:WEB_SECRET"]
+credentials = {{ token = "env:WEB_TOKEN" }}
+[channels.shop]
+platform = "woocommerce"
+base_url = "{}"
+webhook_secrets = ["env:SHOP_SECRET"]
+credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_CONSUMER" }}
+"#,
+            self.shopify.base_url(),
+            self.woo.base_url(),
+            hooks = self.hooks,
+        )
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onhand"));
+        command
+            .current_dir(self.path())
+            .args(args)
+            .env("WEB_SECRET", self.shopify.client_secret())
+            .env("WEB_TOKEN", self.shopify.token())
+            .env("SHOP_SECRET", self.woo.webhook_secret())
+            .env("SHOP_KEY", self.woo.consumer_key())
+            .env("SHOP_CONSUMER", self.woo.consumer_secret())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    fn listen(&self) -> Process {
+        Process(self.command(&["listen"]).spawn().unwrap())
+    }
+
+    fn output(&self, args: &[&str]) -> (i32, String) {
+        let found = self
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let text = [found.stdout, found.stderr].concat();
+        (
+            found.status.code().unwrap(),
+            String::from_utf8(text).unwrap(),
+        )
+    }
+
+    /// Waits until it is so; the emulators ring when anything happens in them.
+    async fn until(&self, what: &str, is: impl Fn() -> bool) {
+        let rings = [self.woo.bell(), self.shopify.bell()];
+        let wait = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            while !is() {
+                tokio::select! {
+                    () = rings[0].notified() => (),
+                    () = rings[1].notified() => (),
+                    _ = tick.tick() => (),
+                }
+            }
+        };
+        let done = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(done.is_ok(), "never happened: {what}");
+    }
+
+    fn subscribed(&self) -> bool {
+        let subscriptions = |market: &dyn Marketplace| {
+            market
+                .log()
+                .iter()
+                .filter(|entry| matches!(entry.happening, Happening::Subscribed { .. }))
+                .count()
+        };
+        subscriptions(&*self.woo.emulator()) >= 7 && subscriptions(&*self.shopify.emulator()) >= 8
+    }
+
+    fn shown(&self, sku: &str) -> [Option<i64>; 2] {
+        [
+            self.woo.shown(Goods::Sku(sku)),
+            self.shopify.shown(Goods::Sku(sku)),
+        ]
+    }
+}
+
+fn writes(market: &Arc<impl Marketplace>) -> usize {
+    market
+        .log()
+        .iter()
+        .filter(|entry| matches!(entry.happening, Happening::Write { .. }))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_on_one_channel_lowers_the_other_and_a_restart_goes_on() {
+    let shops = Shops::open("manage").await;
+    let first = shops.listen();
+    shops
+        .until("the listener subscribed", || shops.subscribed())
+        .await;
+    shops.woo.buy(Goods::Sku("MUG"), 2).unwrap();
+    shops
+        .until("Shopify shows 3 mugs", || {
+            shops.shown("MUG") == [Some(3), Some(3)]
+        })
+        .await;
+    let (code, text) = shops.output(&["listen"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(
+        text.contains(&format!("process {}", first.0.id())),
+        "{text}"
+    );
+    drop(first);
+    // Sold while nobody listens: WooCommerce's message is lost for ever, the reading of orders finds it.
+    shops.woo.buy(Goods::Sku("MUG"), 1).unwrap();
+    shops.shopify.buy(Goods::Sku("TEE"), 4).unwrap();
+    let _second = shops.listen();
+    shops
+        .until("both show 2 mugs", || {
+            shops.shown("MUG") == [Some(2), Some(2)]
+        })
+        .await;
+    shops
+        .until("both show 5 tees", || {
+            shops.shown("TEE") == [Some(5), Some(5)]
+        })
+        .await;
+    let (code, text) = shops.output(&["verify"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = shops.output(&["explain", "MUG", "--format", "json"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_books_what_is_sold_and_sends_nothing() {
+    let shops = Shops::open("observe").await;
+    let _listener = shops.listen();
+    shops.woo.buy(Goods::Sku("MUG"), 2).unwrap();
+    let books = || shops.output(&["stock", "show", "--format", "csv"]).1;
+    shops
+        .until("the sale is in the books", || {
+            books().contains("MUG,main,5,2,0,0,3")
+        })
+        .await;
+    assert_eq!(shops.shown("MUG"), [Some(3), Some(5)]);
+    assert_eq!(
+        writes(&shops.woo.emulator()) + writes(&shops.shopify.emulator()),
+        0
+    );
+    let hooks =
+        |entry: &onhand::sandbox::Entry| matches!(entry.happening, Happening::Subscribed { .. });
+    assert!(
+        !shops.woo.log().iter().any(hooks),
+        "an observer subscribes to nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_says_why() {
+    let shops = Shops::open("manage").await;
+    let _taken = TcpListener::bind(shops.hooks).unwrap();
+    let (code, text) = shops.output(&["listen"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("another program listens there"), "{text}");
+    let (code, text) = shops.output(&["listen", "--addr", "0.0.0.0:0"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("behind_proxy"), "{text}");
+}
