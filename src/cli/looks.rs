@@ -44,6 +44,43 @@ pub struct Audit {
     pub since: Option<Timestamp>,
 }
 
+/// Arguments of `sync`.
+#[derive(Debug, Args)]
+pub struct SyncOnce {
+    /// Only this channel
+    #[arg(long, value_name = "ID")]
+    pub channel: Option<ChannelId>,
+    /// Only show what would be sent; no channel is called
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `erase`.
+#[derive(Debug, Args)]
+pub struct Erase {
+    /// A channel and orders of it; may be repeated for other channels
+    #[arg(long, num_args = 2.., action = clap::ArgAction::Append, value_names = ["CHANNEL", "ORDER"])]
+    pub order: Vec<String>,
+    /// Also erase messages that hold this text, such as an e-mail address, in whatever case; may be repeated
+    #[arg(long, value_name = "TEXT", value_parser = erased_text)]
+    pub text: Vec<String>,
+    /// Only say how much would be erased
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A text that names somebody: a shorter one is in messages of others, too.
+fn erased_text(text: &str) -> Result<String, String> {
+    const LETTERS_LEAST: usize = 4;
+    let text = text.trim();
+    if text.chars().count() < LETTERS_LEAST {
+        return Err(format!(
+            "shorter than {LETTERS_LEAST} characters; hint: a whole e-mail address or name"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// `channels …`
 #[derive(Debug, Subcommand)]
 pub enum Channels {

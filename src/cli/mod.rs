@@ -16,7 +16,9 @@ pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
 };
-pub use looks::{Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Explain, Man};
+pub use looks::{
+    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man, SyncOnce,
+};
 
 /// Keeps a seller's stock right on every channel at once
 ///
@@ -97,6 +99,14 @@ pub enum Command {
     ///
     /// Example: onhand audit MUG-1
     Audit(Audit),
+    /// Erase what is kept of a buyer's messages, by their orders
+    ///
+    /// Removes the contents of messages that concern these orders, and with --text those of messages that hold a text.
+    /// Balances, entries and the audit of movements stay: they hold order numbers, SKUs and quantities, no names. What was
+    /// erased is written into the audit. Exit code 1 if nothing was found.
+    ///
+    /// Example: onhand erase --order shop 4711 4712 --text ann@example.com
+    Erase(Erase),
     /// Run the whole product on emulated marketplaces, without credentials
     ///
     /// Two marketplaces on loopback, shoppers, duplicated and lost webhooks, refused and lost answers, and a listener that
@@ -112,6 +122,14 @@ pub enum Command {
     ///
     /// Example: onhand listen --addr 127.0.0.1:8080
     Listen(Listen),
+    /// Send every change that waits now, once
+    ///
+    /// Beside a running `onhand listen` it hands the work over and waits for the result; else it reads the channels' orders
+    /// and sends itself. Refused in mode observe. Exit code 1 if something still waits, or with --dry-run if something
+    /// would be sent.
+    ///
+    /// Example: onhand sync --dry-run
+    Sync(SyncOnce),
     /// Show how each channel is: last webhook, waiting work, what was given up
     ///
     /// Reads the store only; no channel is called.
@@ -146,6 +164,9 @@ pub struct Demo {
     /// Let shoppers shop for so many minutes; without it 20 seconds
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1440))]
     pub minutes: Option<u32>,
+    /// Also write what happened as a page that any browser shows
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 }
 
 /// What `listen` takes.

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::discover;
 use super::lock::DeliveryLock;
 use super::seller::{OpenChannel, OpenChannels, Seller};
 use super::status;
+use super::{discover, keeping, requests};
 use crate::broker::Doorbell;
 use crate::channels::Wire;
 use crate::config::Mode;
@@ -44,6 +44,8 @@ const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
 /// How long calls under way may take to end when the daemon stops.
 const GOODBYE: Duration = Duration::from_secs(20);
+/// How often what is too old is looked for.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// SKUs whose versions are raised in one transaction after a change of plan: well within 50 ms of write time.
 const RAISED_AT_ONCE: usize = 500;
 
@@ -102,19 +104,7 @@ impl Daemon {
         open: &OpenChannels,
         doors: Doors,
     ) -> Result<Self, Failure> {
-        let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
-        if doubted > 0 {
-            info!(
-                doubted,
-                "{doubted} listings were open when the last run ended; they are sent anew"
-            );
-        }
-        apply_plan(seller).await?;
-        let (rules, now) = (seller.book_rules.clone(), seller.now());
-        seller
-            .ledger
-            .write(move |tables| counts::book_parked(tables, &rules, now))
-            .await?;
+        prepare(seller).await?;
         let daemon = Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -127,8 +117,11 @@ impl Daemon {
             clock: Arc::clone(&seller.clock),
         };
         daemon.lanes(seller, open, &bell);
-        daemon.fetchers(seller, open, &desk);
+        for fetcher in fetchers(seller, open, &desk) {
+            daemon.tasks.spawn(fetcher.run(daemon.stop.clone()));
+        }
         daemon.look_outs(seller, open, &bell);
+        daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
         Ok(daemon)
     }
@@ -154,19 +147,10 @@ impl Daemon {
                 info!(channel = %id, "nothing is sent to {id}: it is {}", channel.mode.word());
                 continue;
             }
-            let lane = Lane::new(Parts {
-                id: id.clone(),
-                channel: Arc::clone(&channel.channel),
-                line: line(channel),
-                ledger: seller.ledger.clone(),
-                terms: terms.clone(),
-                clock: Arc::clone(&seller.clock),
-                dice: dice(),
-                bell: bell.clone(),
-            });
+            let lane = lane(seller, id, channel, &terms, bell);
             self.tasks.spawn(lane.run(self.stop.clone()));
-            self.sweeps(seller, bell);
         }
+        self.sweeps(seller, bell);
     }
 
     /// Every dirty listing is found now and then, even if nobody rang.
@@ -180,32 +164,6 @@ impl Daemon {
         });
     }
 
-    fn fetchers(&self, seller: &Seller, open: &OpenChannels, desk: &Desk) {
-        let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let source = |(id, channel): (&ChannelId, &OpenChannel)| {
-            (
-                id.clone(),
-                Source {
-                    channel: Arc::clone(&channel.channel),
-                    line: line(channel),
-                },
-            )
-        };
-        let lanes = &seller.settings.lanes;
-        for channel in &open.channels {
-            let fetcher = Fetcher {
-                desk: desk.clone(),
-                sources: BTreeMap::from([source(channel)]),
-                ladder: ladder(seller),
-                orders_ms: millis(lanes.orders_s),
-                overlap_ms: millis(lanes.orders_overlap_s),
-                dice: dice(),
-                mailbox: desk.bell.listen(),
-            };
-            self.tasks.spawn(fetcher.run(self.stop.clone()));
-        }
-    }
-
     /// Other processes' writes, the channels' listings, and their subscriptions.
     fn look_outs(&self, seller: &Arc<Seller>, open: &OpenChannels, bell: &Doorbell) {
         let (ledger, others, stop) = (seller.ledger.clone(), bell.clone(), self.stop.clone());
@@ -213,6 +171,14 @@ impl Daemon {
             while !paused(&stop, OTHERS_EVERY).await {
                 if ledger.changed_by_others().await.unwrap_or(false) {
                     others.sweep();
+                }
+            }
+        });
+        let (asked, rung, stop) = (Arc::clone(seller), bell.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while !paused(&stop, OTHERS_EVERY).await {
+                if let Err(error) = requests::serve(&asked, &rung, &stop).await {
+                    warn!(%error, "what was handed over waits for the store");
                 }
             }
         });
@@ -238,6 +204,27 @@ impl Daemon {
                 }
             });
         }
+    }
+
+    /// At the start and hourly, what is too old is forgotten.
+    fn keeping(&self, seller: &Arc<Seller>) {
+        let (seller, stop) = (Arc::clone(seller), self.stop.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match keeping::forget(&seller, &stop).await {
+                    Ok(gone) if !gone.is_nothing() => info!(
+                        gone.bodies, gone.events, gone.audit_rows,
+                        "forgot what is too old: contents of {} messages not understood, {} messages, {} rows of the audit",
+                        gone.bodies, gone.events, gone.audit_rows
+                    ),
+                    Ok(_) => {}
+                    Err(error) => warn!(%error, "what is too old could not be forgotten; trying again in an hour"),
+                }
+                if paused(&stop, FORGET_EVERY).await {
+                    break;
+                }
+            }
+        });
     }
 
     fn doors(&self, seller: &Arc<Seller>, open: &OpenChannels, desk: Desk, doors: Doors) {
@@ -304,6 +291,27 @@ async fn subscribe(id: &ChannelId, open: &OpenChannel) -> bool {
     }
 }
 
+/// Brings the books to a known state before anything is sent. Under the delivery lock only.
+///
+/// # Errors
+/// As the store.
+pub(super) async fn prepare(seller: &Seller) -> Result<(), Failure> {
+    let doubted = seller.ledger.write(|tables| tables.doubt_open()).await?;
+    if doubted > 0 {
+        info!(
+            doubted,
+            "{doubted} listings were open when the last run ended; they are sent anew"
+        );
+    }
+    apply_plan(seller).await?;
+    let (rules, now) = (seller.book_rules.clone(), seller.now());
+    seller
+        .ledger
+        .write(move |tables| counts::book_parked(tables, &rules, now))
+        .await?;
+    Ok(())
+}
+
 /// A plan that differs from the last one raises the versions of all SKUs, in chunks, so that every listing is looked at.
 async fn apply_plan(seller: &Seller) -> Result<(), Failure> {
     let plan = seller.settings.plan_text();
@@ -331,6 +339,48 @@ async fn apply_plan(seller: &Seller) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The lane of one channel.
+pub(super) fn lane(
+    seller: &Seller,
+    id: &ChannelId,
+    channel: &OpenChannel,
+    terms: &Terms,
+    bell: &Doorbell,
+) -> Lane {
+    Lane::new(Parts {
+        id: id.clone(),
+        channel: Arc::clone(&channel.channel),
+        line: line(channel),
+        ledger: seller.ledger.clone(),
+        terms: terms.clone(),
+        clock: Arc::clone(&seller.clock),
+        dice: dice(),
+        bell: bell.clone(),
+    })
+}
+
+/// One fetcher per channel, so that a slow platform keeps no other waiting.
+pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec<Fetcher> {
+    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    let lanes = &seller.settings.lanes;
+    let fetcher = |(id, channel): (&ChannelId, &OpenChannel)| {
+        let source = Source {
+            channel: Arc::clone(&channel.channel),
+            line: line(channel),
+        };
+        Fetcher {
+            desk: desk.clone(),
+            sources: BTreeMap::from([(id.clone(), source)]),
+            ladder: ladder(seller),
+            orders_ms: millis(lanes.orders_s),
+            overlap_ms: millis(lanes.orders_overlap_s),
+            dice: dice(),
+            mailbox: desk.bell.listen(),
+        }
+    };
+    open.channels.iter().map(fetcher).collect()
+}
+
 fn ladder(seller: &Seller) -> Ladder {
     let retry = &seller.settings.retry;
     Ladder {
@@ -343,7 +393,8 @@ fn ladder(seller: &Seller) -> Ladder {
     }
 }
 
-fn terms(seller: &Seller) -> Terms {
+/// What is the same for all lanes.
+pub(super) fn terms(seller: &Seller) -> Terms {
     let lanes = &seller.settings.lanes;
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     Terms {

@@ -4,9 +4,14 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::exit::Failure;
+
+/// How often the lock is tried before its holder is believed to be there to stay.
+const TRIES_MAX: u32 = 3;
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// The lock, held for as long as this lives.
 #[derive(Debug)]
@@ -20,9 +25,7 @@ impl DeliveryLock {
     /// # Errors
     /// [`Failure::Held`] with who holds it; [`Failure::Disk`] if the lock cannot be made.
     pub(super) fn take(store: &Path) -> Result<Self, Failure> {
-        let mut path = store.as_os_str().to_owned();
-        path.push(".lock");
-        let path = Path::new(&path);
+        let path = &path_of(store);
         let disk = |error: std::io::Error| Failure::Disk {
             path: path.display().to_string(),
             problem: error.to_string(),
@@ -35,14 +38,19 @@ impl DeliveryLock {
             .mode(0o600)
             .open(path)
             .map_err(disk)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(disk)?;
-                return Err(Failure::Held(holder.trim().to_owned()));
+        let mut tries = 0;
+        while let Err(refused) = file.try_lock() {
+            match refused {
+                TryLockError::Error(error) => return Err(disk(error)),
+                // Whoever only asks who delivers holds it for a moment.
+                TryLockError::WouldBlock if tries < TRIES_MAX => tries += 1,
+                TryLockError::WouldBlock => {
+                    let mut holder = String::new();
+                    file.read_to_string(&mut holder).map_err(disk)?;
+                    return Err(Failure::Held(holder.trim().to_owned()));
+                }
             }
-            Err(TryLockError::Error(error)) => return Err(disk(error)),
+            std::thread::sleep(TRY_AGAIN);
         }
         file.set_len(0).map_err(disk)?;
         file.rewind().map_err(disk)?;
@@ -50,6 +58,26 @@ impl DeliveryLock {
         file.write_all(holder.as_bytes()).map_err(disk)?;
         Ok(Self { _file: file })
     }
+
+    /// Who delivers from the store at `store` now; `None` if nobody does, or if that cannot be said.
+    pub(super) fn holder(store: &Path) -> Option<String> {
+        let mut file = File::open(path_of(store)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).ok()?;
+                Some(holder.trim().to_owned())
+            }
+            // Dropping the file gives it back.
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
+    }
+}
+
+fn path_of(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
 }
 
 #[cfg(test)]
@@ -60,12 +88,16 @@ mod tests {
     fn a_second_holder_is_told_of_the_first_and_comes_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("onhand.db");
+        assert_eq!(DeliveryLock::holder(&store), None, "no file yet");
         let first = DeliveryLock::take(&store).unwrap();
+        let own = Some(format!("process {}", std::process::id()));
+        assert_eq!(DeliveryLock::holder(&store), own);
         let Err(Failure::Held(holder)) = DeliveryLock::take(&store) else {
             panic!("taken twice")
         };
         assert_eq!(holder, format!("process {}", std::process::id()));
         drop(first);
+        assert_eq!(DeliveryLock::holder(&store), None);
         DeliveryLock::take(&store).unwrap();
     }
 }

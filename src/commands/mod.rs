@@ -7,20 +7,25 @@ mod channels;
 mod daemon;
 mod demo;
 mod discover;
+mod erase;
 mod explain;
 mod imports;
+mod keeping;
 mod known;
 mod listen;
 mod listings;
 mod listings_import;
 mod lock;
 mod matching;
+mod plan;
+mod requests;
 mod seller;
 mod setup;
 mod sheet;
 mod status;
 mod stock;
 mod stock_import;
+mod sync;
 
 use std::sync::Arc;
 
@@ -75,7 +80,7 @@ fn with_seller(
     };
     runtime.block_on(async {
         tokio::select! {
-            done = answer(command, &seller, out) => done,
+            done = checked(command, &seller, out) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     })
@@ -86,6 +91,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::Start)
+}
+
+/// Runs a command unless it would send by another plan than the one that is delivered by.
+async fn checked(command: Command, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
+    plan::check(&command, seller, out).await?;
+    answer(command, seller, out).await
 }
 
 async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
@@ -111,6 +122,8 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         }
         Command::Explain(args) => explain::explain(args, seller, out).await,
         Command::Audit(args) => audit::audit(args, seller, out).await,
+        Command::Erase(args) => erase::erase(args, seller, out).await,
+        Command::Sync(args) => sync::sync(args, seller, out).await,
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,

@@ -204,11 +204,11 @@ impl Default for RetrySettings {
 /// `[retention]`: how long things are kept, in days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetentionSettings {
-    /// Raw messages that were not understood (rule S16 of the security notes).
+    /// Contents of messages that were parked (rule S16 of the security notes).
     pub parked_days: u32,
-    /// Messages that were.
+    /// Messages of any kind.
     pub events_days: u32,
-    /// Calls and their answers.
+    /// The audit: what was booked, called and answered.
     pub audit_days: u32,
 }
 

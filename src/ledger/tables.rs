@@ -314,6 +314,46 @@ pub struct EntryLine {
     pub recorded_at: Timestamp,
 }
 
+/// What is older than this is forgotten, kind by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// Contents of messages that were parked; that they came, and why they were parked, stays.
+    pub parked: Timestamp,
+    /// Messages.
+    pub events: Timestamp,
+    /// Rows of the audit.
+    pub audit: Timestamp,
+    /// Work that was handed over and answered.
+    pub requests: Timestamp,
+}
+
+/// How much was forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Forgotten {
+    /// Contents of parked messages.
+    pub bodies: usize,
+    /// Messages.
+    pub events: usize,
+    /// Rows of the audit.
+    pub audit_rows: usize,
+}
+
+impl Forgotten {
+    /// Whether there was nothing that is too old.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// What is to be erased for a buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Erasure {
+    /// The buyer's orders.
+    pub orders: BTreeSet<(ChannelId, OrderId)>,
+    /// Texts such as an e-mail address: messages that hold one, in whatever case, lose their content.
+    pub texts: Vec<String>,
+}
+
 /// How much there is of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
@@ -437,6 +477,26 @@ pub trait Tables {
     fn entries_of_sku(&mut self, sku: &Sku) -> Result<Vec<EntryLine>>;
     /// Every SKU that is known.
     fn skus(&mut self) -> Result<BTreeSet<Sku>>;
+    // Keeping and erasing.
+
+    /// One chunk of what is too old: at most `most` rows of each kind. The audit stays verifiable after its cut.
+    fn forget(&mut self, before: Horizon, most: usize) -> Result<Forgotten>;
+    /// Messages whose content is to be erased.
+    fn erasable(&mut self, what: &Erasure) -> Result<BTreeSet<i64>>;
+    /// Removes the content of messages; that they came, and what became of them, stays. How many had any.
+    fn erase(&mut self, events: &BTreeSet<i64>) -> Result<usize>;
+
+    // Work that is handed over to the process that delivers.
+
+    /// Leaves work; its number.
+    fn hand_over(&mut self, what: &str, now: Timestamp) -> Result<i64>;
+    /// Work that nobody has answered yet, oldest first: its number, and what.
+    fn pending_requests(&mut self) -> Result<Vec<(i64, String)>>;
+    /// Says what became of work; the first answer stands.
+    fn answer(&mut self, id: i64, result: &str) -> Result<()>;
+    /// What became of work, if that is known yet.
+    fn result_of(&mut self, id: i64) -> Result<Option<String>>;
+
     /// How much there is of everything.
     fn totals(&mut self) -> Result<Totals>;
 }
@@ -463,4 +523,12 @@ pub trait Store: Send {
     /// # Errors
     /// If the store cannot be read.
     fn verify(&mut self) -> Result<Vec<String>>;
+    /// Leaves no trace of what was overwritten in any log beside the store. Whether that could be done: another process
+    /// may be reading.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn fold_log(&mut self) -> Result<bool> {
+        Ok(true)
+    }
 }

@@ -157,6 +157,17 @@ impl Ledger {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Leaves no trace of what was overwritten in any log beside the store; whether that could be done.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn fold_log(&self) -> Result<bool> {
+        let (sender, answer) = oneshot::channel();
+        let alone: Alone = Box::new(move |store| drop(sender.send(store.fold_log())));
+        self.hand(Job::Alone(alone), true).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
     async fn work<R: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,

@@ -5,6 +5,7 @@
 //! [`terminal::clean`], a spreadsheet only through [`csv::neutralised`].
 
 pub mod csv;
+pub mod html;
 pub mod json;
 pub mod logging;
 pub mod progress;

@@ -408,6 +408,8 @@ fn the_help_of_every_command() {
         "channels release",
         "explain",
         "audit",
+        "erase",
+        "sync",
         "status",
         "verify",
         "dlq list",
@@ -651,4 +653,169 @@ async fn a_shop_that_does_not_answer_ends_with_3_and_refused_keys_are_a_finding(
         "{}",
         both(&gone)
     );
+}
+
+#[tokio::test]
+async fn a_buyer_is_erased_on_request_and_the_audit_tells_of_it() {
+    let desk = Desk::with(&[("config.toml", SHOP)]);
+    desk.check("stock set MUG-1 5", 0, &[]);
+    for (line, says) in [
+        ("erase", "nothing is named"),
+        ("erase --order shop", "2 values required"),
+        ("erase --text ann", "shorter than 4"),
+    ] {
+        desk.check(line, 2, &[says]);
+    }
+    let store = desk.0.path().join("data/onhand.db");
+    let open = || Box::new(Sqlite::open(&store).unwrap());
+    let ledger = Ledger::inline(open(), rules(), Arc::new(Still(7_000)));
+    ledger.record(order("4711", "MUG-1", 2)).await.unwrap();
+    let line = "erase --order shop 4711 4712";
+    let dry = desk.json(&format!("{line} --dry-run"), 0);
+    assert_eq!(
+        (&dry["messages"], &dry["dry_run"]),
+        (&1.into(), &true.into())
+    );
+    assert_eq!(desk.json(line, 0)["messages"], 1);
+    assert_eq!(desk.json(line, 1)["messages"], 0, "it is gone");
+    desk.check("erase --order shpo 4711", 1, &["no channel is called shpo"]);
+    desk.check("audit 4711", 0, &["erase", "committed +2"]);
+    desk.check("verify", 0, &["ok: "]);
+}
+
+/// A `listen` process on free ports; killed with its owner.
+struct Listening(std::process::Child);
+
+impl Listening {
+    fn start(desk: &Desk, shop: &onhand::sandbox::WooCommerce) -> Self {
+        let free = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let (hooks, admin) = (free(), free());
+        let line = format!("listen --addr {hooks} --admin-addr {admin}");
+        let child = with_keys(&mut desk.command(&line), shop)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn with_keys<'a>(command: &'a mut Command, shop: &onhand::sandbox::WooCommerce) -> &'a mut Command {
+    command
+        .env("SHOP_SECRET", shop.webhook_secret())
+        .env("SHOP_KEY", shop.consumer_key())
+        .env("SHOP_PASS", shop.consumer_secret())
+}
+
+/// Repeats a command until it ends with this code.
+async fn until(desk: &Desk, shop: &onhand::sandbox::WooCommerce, line: &str, code: i32) -> Output {
+    let mut found = keyed(desk, shop, line);
+    for _ in 0..150 {
+        if found.status.code() == Some(code) {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        found = keyed(desk, shop, line);
+    }
+    panic!("{line} never ended with {code}: {}", both(&found))
+}
+
+fn body(found: &Output) -> Value {
+    serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}", both(found)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_without_a_daemon_sends_by_itself() {
+    let (running, desk) = shop(&[("MUG-1", 5), ("LAMP", 3)]).await;
+    let shop = running.emulator();
+    desk.file("s.csv", b"sku,on_hand\nMUG-1,2\nLAMP,9\n");
+    desk.check("stock import s.csv", 0, &[]);
+    assert_eq!(
+        keyed(&desk, &shop, "listings discover").status.code(),
+        Some(0)
+    );
+
+    let dry = desk.json("sync --dry-run", 1);
+    assert_eq!(
+        (&dry["compared"], &dry["in_flight"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(dry["lines"].as_array().unwrap().len(), 2, "{dry}");
+    assert_eq!(dry["lines"][0]["live"], Value::Null);
+    let again = desk.json("sync --dry-run", 1);
+    assert_eq!(again["digest"], dry["digest"], "nothing was sent");
+
+    let found = keyed(&desk, &shop, "sync --format json");
+    assert_eq!(found.status.code(), Some(0), "{}", both(&found));
+    let report = body(&found);
+    assert_eq!(report["dirty_before"], 2, "{report}");
+    assert_eq!(report["dirty_after"], 0, "{report}");
+    assert_eq!(report["lines"], Value::Array(vec![]), "{report}");
+    for (sku, units) in [("MUG-1", 2), ("LAMP", 9)] {
+        let goods = onhand::sandbox::Goods::Sku(sku);
+        let shown = onhand::sandbox::Marketplace::shown(&*shop, goods);
+        assert_eq!(shown, Some(units), "{sku}");
+    }
+    desk.check("sync --dry-run", 0, &["2 listings compared, 0 would"]);
+    desk.check("sync --channel shpo", 2, &["one of shop"]);
+    let config = fs::read_to_string(desk.0.path().join("config.toml")).unwrap();
+    desk.file(
+        "config.toml",
+        format!("mode = \"observe\"\n{config}").as_bytes(),
+    );
+    desk.check("sync", 2, &["the mode is observe"]);
+    desk.check("sync --dry-run", 0, &[]);
+    desk.check("verify", 0, &["ok: "]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_daemon_a_sync_is_handed_over_and_another_plan_is_refused() {
+    let (running, desk) = shop(&[("MUG-1", 5)]).await;
+    let shop = running.emulator();
+    desk.check("stock set MUG-1 5", 0, &[]);
+    let listening = Listening::start(&desk, &shop);
+    let holder = format!("process {}", listening.0.id());
+    // The plan is written down at the start; then the daemon finds the listings.
+    until(&desk, &shop, "listings check", 0).await;
+    let found = keyed(&desk, &shop, "listen");
+    assert_eq!(found.status.code(), Some(4), "{}", both(&found));
+    assert!(both(&found).contains(&holder), "{}", both(&found));
+    let found = until(&desk, &shop, "sync --format json", 0).await;
+    assert_eq!(body(&found)["by"], *holder, "{}", both(&found));
+    assert_eq!(body(&found)["dirty_after"], 0);
+
+    let config = fs::read_to_string(desk.0.path().join("config.toml")).unwrap();
+    let other = format!("{config}\n[buffers]\ndefault = \"2\"\n");
+    desk.file("other.toml", other.as_bytes());
+    let (lost, new) = ("- buffer default 0", "+ buffer default 2");
+    for line in ["sync", "channels subscribe"] {
+        let line = format!("{line} --config other.toml");
+        desk.check(&line, 2, &["another plan", &holder, lost, new]);
+    }
+    for line in [
+        "status",
+        "stock set MUG-1 4",
+        "sync --dry-run --channel shop",
+    ] {
+        let found = desk.run(&format!("{line} --config other.toml"));
+        assert_ne!(found.status.code(), Some(2), "{line}: {}", both(&found));
+        let told = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert!(told.contains(new), "{line}: {told}");
+    }
+    until(&desk, &shop, "sync", 0).await;
+    drop(listening);
+    desk.check("status --config other.toml", 0, &[]);
+    desk.check("verify", 0, &["ok: "]);
+    running.stop().await;
 }

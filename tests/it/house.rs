@@ -22,8 +22,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "commands", "cli", "exit", "broker", "sandbox", "config", "channels", "domain",
-            "ledger", "output", "runtime",
+            "commands", "broker", "cli", "exit", "config", "channels", "domain", "ledger",
+            "output", "runtime", "sandbox",
         ],
     ),
 ];

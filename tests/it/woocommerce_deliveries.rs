@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use onhand::channels::{ChannelSettings, Fault, Reply, Request, Webhook, Wire, platform};
 use onhand::domain::clock::Timestamp;
 use onhand::domain::stock::Basis;
+use onhand::ledger::Ledger;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::record::{Intake, Says};
+use onhand::ledger::sqlite::Sqlite;
 
 use crate::fixtures::shared;
-use crate::store::{at, balances, channel, ledger, place, sku};
+use crate::store::{Still, at, balances, channel, ledger, place, rules, sku};
 
 /// No call is needed to read a webhook.
 struct NoWire;
@@ -76,8 +79,11 @@ fn settings() -> ChannelSettings {
 }
 
 async fn end_state(order: &[&Delivery]) -> [(i64, i64); 2] {
+    taken_in(&ledger(), order).await
+}
+
+async fn taken_in(ledger: &Ledger, order: &[&Delivery]) -> [(i64, i64); 2] {
     let shop = (platform("woocommerce").unwrap().open)(&settings()).unwrap();
-    let ledger = ledger();
     let counted_at = Timestamp::parse("2026-11-25T05:00:00Z").unwrap();
     let rows = ["MUG-1", "TEE-S"].map(|text| Counted {
         sku: sku(text),
@@ -120,7 +126,7 @@ async fn end_state(order: &[&Delivery]) -> [(i64, i64); 2] {
     assert_eq!(ledger.verify().await.unwrap(), Vec::<String>::new());
     let mut found = [(0, 0); 2];
     for (n, text) in ["MUG-1", "TEE-S"].into_iter().enumerate() {
-        let now = balances(&ledger, text).await;
+        let now = balances(ledger, text).await;
         found[n] = (now.on_hand, now.committed);
     }
     found
@@ -173,4 +179,53 @@ async fn one_changed_byte_is_forged() {
             delivery.name
         );
     }
+}
+
+/// What the deliveries say of buyers, except countries and what is too short to be told from anything else.
+fn personal(all: &[Delivery]) -> Vec<String> {
+    let mut found = Vec::new();
+    for delivery in all {
+        let Ok(body) = serde_json::from_slice::<serde_json::Value>(&delivery.body) else {
+            continue;
+        };
+        for part in ["billing", "shipping"] {
+            for (key, value) in body[part].as_object().into_iter().flatten() {
+                if key != "country" {
+                    found.extend(value.as_str().map(|text| format!("{text:?}")));
+                }
+            }
+        }
+        for key in ["customer_ip_address", "customer_user_agent", "order_key"] {
+            found.extend(body[key].as_str().map(|text| format!("{text:?}")));
+        }
+    }
+    found.retain(|text| text.len() > "\"\"".len() + 2);
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[tokio::test]
+async fn nothing_of_the_buyer_is_in_the_store() {
+    let Some(all) = deliveries() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Box::new(Sqlite::open(&folder.path().join("onhand.db")).unwrap());
+    let ledger = Ledger::inline(store, rules(), Arc::new(Still(1_000_000)));
+    taken_in(&ledger, &all.iter().collect::<Vec<_>>()).await;
+    let mut told = personal(&all);
+    assert!(
+        told.contains(&"\"ada@example.test\"".to_owned()),
+        "{told:?}"
+    );
+    told.push("ada@example.test".to_owned());
+    let mut searched = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        searched += bytes.len();
+        let text = String::from_utf8_lossy(&bytes);
+        for part in &told {
+            assert!(!text.contains(part), "{part} is in the store");
+        }
+    }
+    assert!(searched > 50_000, "the store and its log: {searched} bytes");
 }

@@ -17,42 +17,48 @@ use crate::sandbox::{Entry, Fault, Goods, Happening, Marketplace};
 /// The summary; its keys are those of the documented `demo` JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    seed: u32,
-    channels: Vec<ChannelSummary>,
-    sales: usize,
-    webhooks: usize,
-    duplicates: u64,
-    pushes: usize,
-    oversold_units: i64,
-    oversold_units_avoidable: i64,
-    lost_events: usize,
-    converged: bool,
-    latency_ms: Latency,
-    invariants: Invariants,
-    faults: BTreeMap<String, u64>,
+    pub(super) seed: u32,
+    pub(super) channels: Vec<ChannelSummary>,
+    pub(super) sales: usize,
+    pub(super) webhooks: usize,
+    pub(super) duplicates: u64,
+    pub(super) pushes: usize,
+    pub(super) oversold_units: i64,
+    pub(super) oversold_units_avoidable: i64,
+    pub(super) lost_events: usize,
+    pub(super) converged: bool,
+    pub(super) latency_ms: Latency,
+    pub(super) invariants: Invariants,
+    pub(super) faults: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
-struct ChannelSummary {
-    channel: ChannelId,
-    platform: &'static str,
-    sales: usize,
-    pushes: usize,
-    shown: i64,
-    desired: i64,
+pub(super) struct ChannelSummary {
+    pub(super) channel: ChannelId,
+    pub(super) platform: &'static str,
+    pub(super) sales: usize,
+    pub(super) pushes: usize,
+    pub(super) shown: i64,
+    pub(super) desired: i64,
 }
 
 /// From the message's arrival to the other channel's answer.
 #[derive(Debug, Serialize)]
-struct Latency {
-    p50: u64,
-    p95: u64,
-    p99: u64,
+pub(super) struct Latency {
+    pub(super) p50: u64,
+    pub(super) p95: u64,
+    pub(super) p99: u64,
+    /// How many took at most so many ms; `None`: longer.
+    #[serde(skip)]
+    pub(super) spread: Vec<(Option<u64>, u64)>,
 }
+
+/// Where the bars of the report end, in ms.
+const SPREAD_MS: &[u64] = &[20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Invariants {
+pub(super) enum Invariants {
     Held(&'static str),
     Broken(Vec<String>),
 }
@@ -313,7 +319,20 @@ fn latency(pushes: &[AuditEntry]) -> Latency {
         p50: at(0.50),
         p95: at(0.95),
         p99: at(0.99),
+        spread: spread(&times),
     }
+}
+
+fn spread(times: &Histogram<u64>) -> Vec<(Option<u64>, u64)> {
+    let mut counts = vec![0; SPREAD_MS.len() + 1];
+    for step in times.iter_recorded() {
+        let place = SPREAD_MS.partition_point(|end| *end < step.value_iterated_to());
+        if let Some(count) = counts.get_mut(place) {
+            *count += step.count_since_last_iteration();
+        }
+    }
+    let ends = SPREAD_MS.iter().copied().map(Some).chain([None]);
+    ends.zip(counts).collect()
 }
 
 /// Orders of the marketplaces that the books do not have.

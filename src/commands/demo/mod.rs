@@ -3,6 +3,7 @@
 //! the marketplaces' own journals and from the books.
 
 mod judge;
+mod report;
 mod town;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::cli::Demo;
 use crate::config::{Environment, load};
 use crate::exit::{Failure, Found};
 use crate::ledger::counts;
-use crate::output::Out;
+use crate::output::{Out, html};
 use crate::runtime::clock::SystemClock;
 
 /// How long shoppers shop without `--minutes`.
@@ -38,6 +39,14 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     let shopping = args.minutes.map_or(SHOPPING, |minutes| {
         Duration::from_secs(60 * u64::from(minutes))
     });
+    if let Some(path) = &args.report {
+        // Found out now, not after the shoppers are gone.
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path);
+        file.map_err(|error| disk(path, &error))?;
+    }
     let folder = Folder::new()?;
     let town = Town::open(u64::from(seed)).await?;
     let config = folder.path().join("config.toml");
@@ -74,6 +83,10 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     let summary = Summary::of(seed, &town, &seller, converged).await?;
     town.close().await;
     summary.say(out)?;
+    if let Some(path) = &args.report {
+        write(path, &html::drawn(&summary.page(shopping))?)?;
+        out.note(format!("the report is in {}", path.display()));
+    }
     if !summary.good() {
         out.note(format!(
             "the books and the listener's log are kept in {}",

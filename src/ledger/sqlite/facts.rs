@@ -108,13 +108,16 @@ pub(super) fn due_hints(
 }
 
 /// Takes a hint away, unless it was asked again since it was read: then what was fetched may be older than the asking.
+/// What failed before this success does not count any more.
 pub(super) fn hint_done(db: &Connection, hint: &HintRow) -> Result<()> {
-    db.prepare_cached("DELETE FROM hint WHERE channel = ?1 AND hint = ?2 AND asked_at <= ?3")?
-        .execute(params![
-            hint.channel.as_str(),
-            json(&hint.hint)?,
-            hint.asked_at.millis()
-        ])?;
+    let what = json(&hint.hint)?;
+    let gone = db
+        .prepare_cached("DELETE FROM hint WHERE channel = ?1 AND hint = ?2 AND asked_at <= ?3")?
+        .execute(params![hint.channel.as_str(), what, hint.asked_at.millis()])?;
+    if gone == 0 {
+        db.prepare_cached("UPDATE hint SET failures = 0 WHERE channel = ?1 AND hint = ?2")?
+            .execute(params![hint.channel.as_str(), what])?;
+    }
     Ok(())
 }
 
@@ -256,7 +259,11 @@ pub(super) fn audit(db: &Connection, rows: &[AuditRow]) -> Result<()> {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
         })
         .optional()?;
-    let (mut id, mut digest) = last.unwrap_or_default();
+    // A chain that was cut to its end goes on from the cut.
+    let (mut id, mut digest) = match last {
+        Some(last) => last,
+        None => super::keeping::cut(db)?.unwrap_or_default(),
+    };
     let mut insert = db.prepare_cached(
         "INSERT INTO audit (id, at, kind, channel, subject, detail, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;

@@ -3,6 +3,7 @@
 mod books;
 mod delivery;
 mod facts;
+mod keeping;
 mod story;
 mod tables;
 mod verify;
@@ -96,6 +97,13 @@ impl Store for Sqlite {
             .transaction_with_behavior(TransactionBehavior::Deferred)?;
         verify::verify(&transaction)
     }
+
+    fn fold_log(&mut self) -> Result<bool, StoreError> {
+        let busy: bool =
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(!busy)
+    }
 }
 
 /// Opens a store, making the file and its folder where they are missing, and brings its schema up to date.
@@ -148,6 +156,8 @@ fn prepare(mut connection: Connection, path: &Path) -> Result<Connection, StoreE
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is erased is overwritten, not only unlinked.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(128);
     migrate(&mut connection, path)?;
     Ok(connection)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::books::{balances, basis_word, json, stock_line};
-use super::{books, delivery, facts, story};
+use super::{books, delivery, facts, keeping, story};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
@@ -14,8 +14,9 @@ use crate::domain::message::Hint;
 use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
 use crate::ledger::tables::{
-    AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, EventLine, EventRow,
-    HintRow, ListingState, Result, Selection, Settled, StockLine, Tables, Totals, Wanted,
+    AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, Erasure, EventLine,
+    EventRow, Forgotten, HintRow, Horizon, ListingState, Result, Selection, Settled, StockLine,
+    Tables, Totals, Wanted,
 };
 
 /// One open transaction.
@@ -203,6 +204,34 @@ impl Tables for Rows<'_> {
 
     fn skus(&mut self) -> Result<BTreeSet<Sku>> {
         story::skus(self.0)
+    }
+
+    fn forget(&mut self, before: Horizon, most: usize) -> Result<Forgotten> {
+        keeping::forget(self.0, before, most)
+    }
+
+    fn erasable(&mut self, what: &Erasure) -> Result<BTreeSet<i64>> {
+        keeping::erasable(self.0, what)
+    }
+
+    fn erase(&mut self, events: &BTreeSet<i64>) -> Result<usize> {
+        keeping::erase(self.0, events)
+    }
+
+    fn hand_over(&mut self, what: &str, now: Timestamp) -> Result<i64> {
+        keeping::hand_over(self.0, what, now)
+    }
+
+    fn pending_requests(&mut self) -> Result<Vec<(i64, String)>> {
+        keeping::pending_requests(self.0)
+    }
+
+    fn answer(&mut self, id: i64, result: &str) -> Result<()> {
+        keeping::answer(self.0, id, result)
+    }
+
+    fn result_of(&mut self, id: i64) -> Result<Option<String>> {
+        keeping::result_of(self.0, id)
     }
 
     fn totals(&mut self) -> Result<Totals> {

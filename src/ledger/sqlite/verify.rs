@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::books::{balances, json, value};
 use super::facts::link;
+use super::keeping::cut;
 use crate::domain::decide::Booked;
 use crate::domain::stock::{Balances, Movement};
 use crate::ledger::tables::Result;
@@ -113,29 +114,20 @@ fn chain(db: &Connection, broken: &mut Vec<String>) -> Result<()> {
     let mut read =
         db.prepare("SELECT id, at, kind, channel, subject, detail, digest FROM audit ORDER BY id")?;
     let mut rows = read.query([])?;
-    let mut before: Vec<u8> = Vec::new();
-    let mut first = true;
+    // Retention may have cut the beginning; the digest of the last row that is gone was kept.
+    let (_, mut before) = cut(db)?.unwrap_or_default();
     while let Some(row) = rows.next()? {
         let (id, at, digest): (i64, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(6)?);
         let (kind, subject, detail): (String, String, String) =
             (row.get(2)?, row.get(4)?, row.get(5)?);
         let channel: Option<String> = row.get(3)?;
-        // Retention may have cut the beginning; the first row that is there is taken as it is.
-        let whole = first && id > 1;
-        if !whole
-            && link(
-                &before,
-                id,
-                at,
-                [&kind, channel.as_deref().unwrap_or(""), &subject, &detail],
-            ) != digest
-        {
+        let parts = [&*kind, channel.as_deref().unwrap_or(""), &subject, &detail];
+        if link(&before, id, at, parts) != digest {
             broken.push(format!(
                 "audit row {id} ({kind} {subject}) was changed, or one before it is missing"
             ));
         }
         before = digest;
-        first = false;
     }
     Ok(())
 }
