@@ -15,8 +15,9 @@ use super::{Wishes, machine};
 
 /// Connections that events come over; one that waits for an answer makes its next event late.
 const CONNECTIONS: usize = 32;
-/// Units of each SKU before its one sale.
-const UNITS: i64 = 100;
+/// Units of each SKU before its one sale: so few that the change goes at once. What cannot run out soon waits for the
+/// batch of its tier by design, 60 s, and would say nothing here.
+const UNITS: i64 = 5;
 /// How long to wait for what is missing after the last event.
 const LAST_WAIT: Duration = Duration::from_secs(20);
 /// How long the daemon may take to know its channels.
