@@ -24,17 +24,7 @@ pub(crate) async fn run(wishes: &Wishes) {
         wishes.skus,
         machine::load()
     );
-    for _ in 0..EMPTY_STARTS {
-        let empty = Seller::open("manage", "", &[]).await;
-        let began = Instant::now();
-        let server = empty.listen();
-        let took = load::first_accepted(empty.hooks, began).await;
-        println!(
-            "start with an empty store: first webhook accepted after {} ms, {:.1} MiB",
-            took.as_millis(),
-            rss(&server)
-        );
-    }
+    empty_starts().await;
     let shop = Market::start_shopify(&ShopifyOptions::default())
         .await
         .unwrap();
@@ -66,6 +56,11 @@ pub(crate) async fn run(wishes: &Wishes) {
         size_mib(&seller.store())
     );
 
+    drive(&seller).await;
+}
+
+/// Starts, rests, sells, rests.
+async fn drive(seller: &Seller) {
     let began = Instant::now();
     let server = seller.listen();
     let took = load::first_accepted(seller.hooks, began).await;
@@ -83,7 +78,7 @@ pub(crate) async fn run(wishes: &Wishes) {
         memory(&server)
     );
     let began = Instant::now();
-    sell(&seller).await;
+    sell(seller).await;
     println!(
         "after {EVENTS} sales in {:.1} s, one at a time: {}",
         began.elapsed().as_secs_f64(),
@@ -99,6 +94,20 @@ pub(crate) async fn run(wishes: &Wishes) {
     let log = seller.log();
     if !log.trim().is_empty() {
         println!("{}", log.lines().take(5).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+async fn empty_starts() {
+    for _ in 0..EMPTY_STARTS {
+        let empty = Seller::open("manage", "", &[]).await;
+        let began = Instant::now();
+        let server = empty.listen();
+        let took = load::first_accepted(empty.hooks, began).await;
+        println!(
+            "start with an empty store: first webhook accepted after {} ms, {:.1} MiB",
+            took.as_millis(),
+            rss(&server)
+        );
     }
 }
 
