@@ -32,6 +32,9 @@ use crate::ledger::{Ledger, StoreError};
 
 /// Longest that a lane sleeps without looking, in ms.
 const NAP_MAX_MS: i64 = 1_000;
+/// Picks under one permit while they need no call, so that what only has to be acknowledged does not spend the quota;
+/// few enough that a sale which comes meanwhile hardly waits.
+const PICKS_PER_PERMIT: usize = 16;
 /// How long a raise waits for the orders to be read before it asks again, in ms.
 const EVIDENCE_WAIT_MS: i64 = 2_000;
 
@@ -175,12 +178,12 @@ impl Lane {
                 Ok(()) => self.turn().await,
                 Err(error) => Err(error),
             };
+            let failed = turned.is_err();
             let nap = match turned {
                 Ok(turn) if !turn.is_idle() => 0,
                 Ok(_) => self.nap_ms(),
                 Err(error) => {
                     warn!(channel = %self.id, %error, "delivery to {} waits for the store", self.id);
-                    rings.sweep = true;
                     NAP_MAX_MS
                 }
             };
@@ -191,6 +194,8 @@ impl Lane {
                 () = tokio::time::sleep(nap) => (),
             }
             rings = self.mailbox.take();
+            // What had been rung for was taken out of the mailbox and may not be in the queue.
+            rings.sweep |= failed;
         }
     }
 
@@ -302,27 +307,43 @@ impl Lane {
             return Ok(Turn::default());
         }
         let wire = self.line.open().await;
-        let picked = self.pick();
-        let (states, orders_read) = self.gather(&picked).await?;
-        self.orders_read_at = orders_read;
-        let mut plan = self.plan(&picked, states, orders_read);
-        let turn = Turn {
-            sent: plan.send.len(),
-            acknowledged: plan.acknowledge.len(),
-            read: plan.read.len(),
-            waiting: plan.wait.len(),
-        };
-        self.acknowledge(std::mem::take(&mut plan.acknowledge))
-            .await?;
-        self.await_orders(std::mem::take(&mut plan.wait)).await?;
-        if !plan.read.is_empty() {
-            self.read(wire.as_ref(), std::mem::take(&mut plan.read))
-                .await?;
-        }
-        if !plan.send.is_empty() {
-            self.send(wire.as_ref(), plan.send).await?;
+        // What was sold while the permit was waited for goes with this call, not with the next.
+        let rings = self.mailbox.take();
+        self.look(&rings).await?;
+        let mut turn = Turn::default();
+        for _ in 0..PICKS_PER_PERMIT {
+            let picked = self.pick();
+            if picked.is_empty() || turn.sent > 0 || turn.read > 0 {
+                break;
+            }
+            self.take_turn(wire.as_ref(), &picked, &mut turn).await?;
         }
         Ok(turn)
+    }
+
+    /// Does what is to be done for the listings that were picked.
+    async fn take_turn(
+        &mut self,
+        wire: &dyn Wire,
+        picked: &[ListingId],
+        turn: &mut Turn,
+    ) -> Result<(), StoreError> {
+        let (states, orders_read) = self.gather(picked).await?;
+        self.orders_read_at = orders_read;
+        let plan = self.plan(picked, states, orders_read);
+        turn.sent += plan.send.len();
+        turn.acknowledged += plan.acknowledge.len();
+        turn.read += plan.read.len();
+        turn.waiting += plan.wait.len();
+        self.acknowledge(plan.acknowledge).await?;
+        self.await_orders(plan.wait).await?;
+        if !plan.read.is_empty() {
+            self.read(wire, plan.read).await?;
+        }
+        if !plan.send.is_empty() {
+            self.send(wire, plan.send).await?;
+        }
+        Ok(())
     }
 
     fn any_due(&self) -> bool {
