@@ -1,178 +1,88 @@
-//! What must be true: of each call as it happens, and of a world at its end.
+//! What must be true of every call as it happens, and of the store after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use onhand::domain::clock::Timestamp;
 use onhand::domain::delivery::Shown;
-use onhand::domain::ids::{ChannelId, Sku};
+use onhand::domain::ids::{ChannelId, ListingKey};
+use onhand::domain::policy::Policy;
 use onhand::ledger::tables::{ListingState, Selection, Store};
-use onhand::sandbox::{Entry, Goods, Happening, Marketplace};
+use onhand::sandbox::{Happening, Marketplace};
 
 use super::process::SharedStore;
-use super::world::World;
-use super::world::now;
-use crate::store::{at, place, sku};
 
-impl World {
-    /// What must be true of every world at its end.
-    pub(super) fn check(&mut self) {
-        self.calm_down();
-        let seed = self.seed;
-        let broken = now(self.process.desk.ledger.verify()).unwrap();
-        assert!(broken.is_empty(), "seed {seed}: {broken:?}");
-        assert_eq!(
-            *self.violations.lock().unwrap(),
-            Vec::<String>::new(),
-            "seed {seed}"
-        );
-        self.books_hold_every_order();
-        let letters = now(self.process.desk.ledger.read(|t| t.dead_letters())).unwrap();
-        let dead: BTreeSet<_> = letters
-            .iter()
-            .map(|letter| (letter.channel.clone(), letter.what.clone()))
-            .collect();
-        for listing in self.listings() {
-            // What was given up is told of, and waits for a person or the next change.
-            if dead.contains(&(
-                listing.key.channel.clone(),
-                listing.key.listing.as_str().to_owned(),
-            )) {
-                continue;
-            }
-            let desired = self.process.lanes[&listing.key.channel].desired_now(&listing);
-            let shows = self.markets[&listing.key.channel]
-                .shown(Goods::Sku(listing.their_sku.as_deref().unwrap()));
-            let right =
-                shows == Some(desired) || (desired == 0 && shows.is_some_and(|shown| shown <= 0));
-            assert!(
-                right,
-                "seed {seed}: {} shows {shows:?}, should {desired}: {:?}",
-                listing.key, listing.shown
-            );
-            assert!(
-                !listing.dirty(),
-                "seed {seed}: {} is still dirty",
-                listing.key
-            );
-        }
-    }
+/// What the books said when a call began.
+pub(super) type Beliefs = (Vec<ListingState>, Option<Timestamp>);
 
-    /// Conservation: what is promised and gone is what the marketplaces sold and did not take back.
-    pub(super) fn books_hold_every_order(&self) {
-        let mut held: BTreeMap<Sku, i64> = BTreeMap::new();
-        for market in self.markets.values() {
-            for entry in market.log() {
-                match entry.happening {
-                    Happening::Sale {
-                        sku: text, units, ..
-                    } => *held.entry(sku(&text)).or_default() += units,
-                    Happening::Cancelled {
-                        sku: text, units, ..
-                    } => *held.entry(sku(&text)).or_default() -= units,
-                    _ => {}
-                }
-            }
-        }
-        let rows = now(self.process.desk.ledger.read(|t| t.stock())).unwrap();
-        for row in rows {
-            let entries = now(self.process.desk.ledger.read({
-                let sku = row.sku.clone();
-                move |t| t.on_hand_at(&sku, &place(), at(i64::MAX))
-            }))
-            .unwrap();
-            assert_eq!(entries, row.balances, "seed {}", self.seed);
-            let gone = held.get(&row.sku).copied().unwrap_or(0);
-            let came_in = self.came_in[row.sku.as_str()];
-            assert_eq!(
-                row.balances.available(),
-                came_in - gone,
-                "seed {}: {} {:?}",
-                self.seed,
-                row.sku,
-                row.balances
-            );
-            assert_eq!(
-                row.balances.on_hand,
-                self.on_the_shelf(row.sku.as_str()),
-                "seed {}: {}",
-                self.seed,
-                row.sku
-            );
-        }
-    }
-}
-
-/// Units of a SKU that a marketplace's orders shipped.
-pub(super) fn shipped(log: &[Entry], text: &str) -> i64 {
-    let fulfilled: BTreeSet<u64> = log
-        .iter()
-        .filter_map(|entry| match entry.happening {
-            Happening::Fulfilled { order } => Some(order),
-            _ => None,
-        })
-        .collect();
-    log.iter()
-        .map(|entry| match &entry.happening {
-            Happening::Sale {
-                order, sku, units, ..
-            } if sku == text && fulfilled.contains(order) => *units,
-            Happening::Cancelled {
-                order, sku, units, ..
-            } if sku == text && fulfilled.contains(order) => -units,
-            _ => 0,
-        })
-        .sum()
-}
-
-/// Looks at what a call wrote: a raise beyond what we believed needs the orders to have been read since (design D8).
+/// Looks at what each call to one channel wrote.
 pub(super) struct Judge {
     pub(super) id: ChannelId,
     pub(super) market: Arc<dyn Marketplace>,
     pub(super) visible_after_ms: i64,
     pub(super) compares: bool,
     pub(super) store: SharedStore,
+    pub(super) policy: Arc<Policy>,
     pub(super) violations: Arc<Mutex<Vec<String>>>,
     pub(super) seen: AtomicU64,
+    pub(super) before: Mutex<Option<Beliefs>>,
 }
 
 impl Judge {
-    /// Looks at what happened since the last look; judges it if a call just ended.
-    pub(super) fn look(&self, judges: bool) {
+    /// A call begins.
+    pub(super) fn begin(&self, writes: bool) {
         let news = self.market.log_since(self.seen.load(Ordering::SeqCst));
-        let Some(last) = news.last() else { return };
-        self.seen.store(last.sequence, Ordering::SeqCst);
-        for entry in news.into_iter().filter(|_| judges) {
+        if let Some(last) = news.last() {
+            self.seen.store(last.sequence, Ordering::SeqCst);
+        }
+        let beliefs = writes.then(|| self.beliefs());
+        let open = std::mem::replace(&mut *self.before.lock().unwrap(), beliefs);
+        if open.is_some() {
+            self.accuse("two writing calls at once");
+        }
+    }
+
+    /// It took effect, or not.
+    pub(super) fn end(&self) {
+        let Some((listings, read_at)) = self.before.lock().unwrap().take() else {
+            return;
+        };
+        for entry in self.market.log_since(self.seen.load(Ordering::SeqCst)) {
             let Happening::Write { item, from, to, .. } = entry.happening else {
                 continue;
             };
-            let (listings, read_at) = self.beliefs();
-            let shown = listings
-                .iter()
-                .find(|l| l.key.listing.as_str() == item.to_string())
-                .map(|l| (l.shown, l.stale));
-            let Some((shown, stale)) = shown else {
-                continue;
-            };
-            if to <= from {
-                continue;
-            }
-            let compared = self.compares && matches!(shown, Shown::Known { .. }) && !stale;
-            let lower = shown.stand_in().is_some_and(|stand_in| to <= stand_in);
-            let evidence =
-                read_at.is_some_and(|read| read > shown.as_of().plus(self.visible_after_ms));
-            if !(compared || lower || evidence) {
-                let text = format!(
-                    "{}: {item} was raised from {from} to {to} without evidence ({shown:?})",
-                    self.id
-                );
-                self.violations.lock().unwrap().push(text);
+            let named = |l: &&ListingState| l.key.listing.as_str() == item.to_string();
+            if let Some(listing) = listings.iter().find(named) {
+                self.judge(listing, read_at, from, to);
             }
         }
     }
 
-    pub(super) fn beliefs(&self) -> (Vec<ListingState>, Option<Timestamp>) {
+    /// No more than the books allowed when it was sent; and a raise beyond what we believed needs the orders to have been
+    /// read since, or a compare (design D8).
+    fn judge(&self, listing: &ListingState, read_at: Option<Timestamp>, from: i64, to: i64) {
+        let (key, shown) = (&listing.key, listing.shown);
+        let allowed = wanted(&self.policy, listing);
+        if to < 0 || to > allowed {
+            self.accuse(&format!("{key} was set to {to}, the books allow {allowed}"));
+        }
+        let compared = self.compares && matches!(shown, Shown::Known { .. }) && !listing.stale;
+        let lower = shown.stand_in().is_some_and(|stand_in| to <= stand_in);
+        let evidence = read_at.is_some_and(|read| read > shown.as_of().plus(self.visible_after_ms));
+        if to > from && !(compared || lower || evidence) {
+            self.accuse(&format!(
+                "{key} was raised from {from} to {to} without evidence ({shown:?})"
+            ));
+        }
+    }
+
+    fn accuse(&self, text: &str) {
+        let text = format!("{}: {text}", self.id);
+        self.violations.lock().unwrap().push(text);
+    }
+
+    fn beliefs(&self) -> Beliefs {
         let (mut found, id) = (None, self.id.clone());
         let which = Selection {
             channel: Some(id.clone()),
@@ -186,5 +96,56 @@ impl Judge {
             })
             .unwrap();
         found.unwrap()
+    }
+}
+
+/// What a listing should show by the books as they were read.
+pub(super) fn wanted(policy: &Policy, listing: &ListingState) -> i64 {
+    let own = listing.mapping.as_ref().and_then(|m| m.location.as_ref());
+    let desired = policy.desired(&listing.key.channel, own, &listing.feeds);
+    i64::from(desired.quantity)
+}
+
+/// The versions that were seen, which may only rise.
+#[derive(Debug, Default)]
+pub(super) struct Versions(BTreeMap<ListingKey, (i64, i64)>);
+
+impl Versions {
+    /// Looks at the listings after a step; what is wrong with them, in words.
+    pub(super) fn look(
+        &mut self,
+        listings: &[ListingState],
+        policy: &Policy,
+        given_up: impl Fn(&ListingKey) -> bool,
+    ) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for listing in listings {
+            let (key, feed) = (&listing.key, listing.feed_version());
+            let (fed, acked) = self.0.entry(key.clone()).or_default();
+            if feed < *fed {
+                wrong.push(format!("{key}: its version fell from {fed} to {feed}"));
+            }
+            if let Some(now) = listing.acked
+                && (now < *acked || now > feed)
+            {
+                wrong.push(format!(
+                    "{key}: acknowledged {now} after {acked}, of {feed}"
+                ));
+            }
+            (*fed, *acked) = (feed, listing.acked.unwrap_or(*acked));
+            // What is clean shows what it should, for all that we know, unless it was given up and told of.
+            let wanted = wanted(policy, listing);
+            let right = match listing.shown {
+                Shown::Known { quantity, .. } => {
+                    quantity == wanted || (wanted == 0 && quantity <= 0)
+                }
+                Shown::Unknown { .. } => false,
+            };
+            if !listing.dirty() && !right && !given_up(key) {
+                let shown = listing.shown;
+                wrong.push(format!("{key} is acknowledged at {wanted}, but {shown:?}"));
+            }
+        }
+        wrong
     }
 }

@@ -53,6 +53,15 @@ impl Clock for WorldClock {
 /// What happens at a marketplace while a call to it is under way.
 pub(super) type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
+/// Where the process dies in its next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    /// What it sends never leaves.
+    BeforeTheCall,
+    /// What it sent took effect, and it never learns of it.
+    AfterTheEffect,
+}
+
 /// A way to one emulated marketplace, without a socket.
 #[derive(Clone)]
 pub(super) struct WorldWire {
@@ -60,6 +69,7 @@ pub(super) struct WorldWire {
     pub(super) token: Option<String>,
     pub(super) clock: WorldClock,
     pub(super) meanwhile: Meanwhile,
+    pub(super) death: Arc<Mutex<Option<Death>>>,
     pub(super) judge: Arc<Judge>,
 }
 
@@ -76,7 +86,11 @@ impl Wire for WorldWire {
         if let (TokenPlace::Header(name), Some(token)) = (request.token, &self.token) {
             built = built.header(name, token);
         }
-        self.judge.look(false);
+        let death = self.death.lock().unwrap().take();
+        if death == Some(Death::BeforeTheCall) {
+            return std::future::pending().await;
+        }
+        self.judge.begin(writes);
         let sell_first = self.clock.millis() % 2 == 0;
         let meanwhile = self.meanwhile.lock().unwrap().take();
         let late = match meanwhile {
@@ -88,9 +102,12 @@ impl Wire for WorldWire {
         };
         self.clock.advance(40);
         let answer = self.market.answer(built.body(request.body).unwrap());
-        self.judge.look(true);
+        self.judge.end();
         if let Some(sale) = late {
             sale();
+        }
+        if death == Some(Death::AfterTheEffect) {
+            return std::future::pending().await;
         }
         self.clock.advance(40);
         match answer {
@@ -205,14 +222,17 @@ pub(super) fn wires(
             visible_after_ms: channels[id].profile().orders_visible_after_ms,
             compares: channels[id].profile().compare_and_set,
             store: store.clone(),
+            policy: terms(channels).policy,
             violations: Arc::clone(violations),
             seen: AtomicU64::new(0),
+            before: Mutex::default(),
         };
         let wire = WorldWire {
             market: Arc::clone(market),
             token: token.clone(),
             clock: clock.clone(),
             meanwhile: Arc::default(),
+            death: Arc::default(),
             judge: Arc::new(judge),
         };
         (id.clone(), wire)
@@ -250,6 +270,8 @@ impl Process {
         clock: &WorldClock,
         seed: u64,
     ) -> Self {
+        #[cfg(feature = "planted")]
+        onhand::planted::crash();
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let ledger = Ledger::inline(
             Box::new(store.clone()),

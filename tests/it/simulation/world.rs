@@ -1,30 +1,27 @@
 //! A world: two marketplaces with their buyers, one seller, and the steps that chance chooses between.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicI64;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use onhand::broker::Rings;
-use onhand::channels::{Channel, ChannelSettings, Fault, Webhook, platform};
+use onhand::channels::{Channel, ChannelSettings, Fault, platform};
 use onhand::domain::catalog::{Fulfilment, Mapping};
 use onhand::domain::clock::Clock;
 use onhand::domain::ids::{ChannelId, ListingKey};
 use onhand::domain::stock::Basis;
-use onhand::ledger::Ledger;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::sqlite::Sqlite;
-use onhand::ledger::tables::{CatalogRow, ListingState, Selection};
-use onhand::runtime::desk::Desk;
+use onhand::ledger::tables::CatalogRow;
 use onhand::sandbox::{
-    Conduct, Faults, Goods, Marketplace, Shopify, ShopifyOptions, ShopifyVariant, WooCommerce,
-    WooOptions, WooProduct,
+    Conduct, FaultCounts, Faults, Marketplace, Shopify, ShopifyOptions, ShopifyVariant,
+    WooCommerce, WooOptions, WooProduct,
 };
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
-use super::judge::shipped;
-use super::process::{Process, SharedStore, WorldClock, WorldWire, book_rules, wires};
+use super::judge::Versions;
+use super::process::{Process, SharedStore, WorldClock, WorldWire, wires};
+use super::steps::Answered;
 use crate::store::{channel, place, sku};
 
 pub(super) const SKUS: [&str; 4] = ["FAST", "SLOW", "LAST", "PACK"];
@@ -44,6 +41,16 @@ pub(super) struct World {
     pub(super) orders: Vec<(ChannelId, u64)>,
     pub(super) came_in: BTreeMap<String, i64>,
     pub(super) violations: Arc<Mutex<Vec<String>>>,
+    pub(super) versions: Versions,
+    /// Messages that were answered, and how many of them were looked for in the store.
+    pub(super) answered: Arc<Mutex<Vec<Answered>>>,
+    pub(super) looked_for: usize,
+    /// Messages that were taken in, answered or not.
+    pub(super) handed: Arc<AtomicU64>,
+    /// How often each fault was played.
+    pub(super) faults: FaultCounts,
+    /// How often each thing happened that chance may do.
+    pub(super) happened: BTreeMap<&'static str, u64>,
 }
 
 pub(super) fn shop() -> ChannelId {
@@ -171,6 +178,12 @@ impl World {
                 .map(|(text, units)| ((*text).to_owned(), units))
                 .collect(),
             violations,
+            versions: Versions::default(),
+            answered: Arc::default(),
+            looked_for: 0,
+            handed: Arc::default(),
+            faults: FaultCounts::new(),
+            happened: BTreeMap::new(),
         };
         world.open();
         world
@@ -246,191 +259,6 @@ impl World {
             basis: Basis::OnHand,
             set_aside: None,
             at: self.clock.now(),
-        }
-    }
-
-    pub(super) fn step(&mut self) {
-        let id = if self.dice.random_bool(0.5) {
-            shop()
-        } else {
-            web()
-        };
-        let text = SKUS[self.dice.random_range(0..SKUS.len())];
-        match self.dice.random_range(0..100) {
-            0..25 => self.buy(&id, text),
-            25..29 => self.undo(),
-            29..54 => self.deliver(false),
-            54..57 => self.deliver(true),
-            57..80 => self.deliver_stock(&id),
-            80..86 => {
-                now(self.process.fetcher.turn()).unwrap();
-            }
-            86..88 => {
-                let then = self.clock.now();
-                now(self.process.fetcher.ask_orders(then)).unwrap();
-            }
-            88..90 => self.other_process(text),
-            90..92 => self.crash(),
-            _ => {
-                let ms = self.dice.random_range(1..20_000);
-                self.clock.advance(ms);
-            }
-        }
-        let ms = self.dice.random_range(1..50);
-        self.clock.advance(ms);
-    }
-
-    pub(super) fn buy(&mut self, id: &ChannelId, text: &str) {
-        let units = self.dice.random_range(1..=2);
-        if let Ok(sold) = self.markets[id].buy(Goods::Sku(text), units) {
-            self.orders.push((id.clone(), sold.order));
-        }
-    }
-
-    pub(super) fn undo(&mut self) {
-        if self.orders.is_empty() {
-            return;
-        }
-        let (id, order) = self
-            .orders
-            .swap_remove(self.dice.random_range(0..self.orders.len()));
-        let market = &self.markets[&id];
-        // What cannot be done in the order's state is refused by the marketplace.
-        let done = if self.dice.random_bool(0.5) {
-            market.cancel(order)
-        } else {
-            market.fulfil(order)
-        };
-        drop(done);
-    }
-
-    /// Hands due webhooks over. With `crash`, the process dies after it took one in and before it answered.
-    pub(super) fn deliver(&mut self, crash: bool) {
-        for id in [shop(), web()] {
-            let market = Arc::clone(&self.markets[&id]);
-            for delivery in market.take_deliveries() {
-                let headers: HeaderMap = delivery
-                    .headers
-                    .iter()
-                    .filter_map(|(k, v)| {
-                        Some((
-                            k.parse::<HeaderName>().ok()?,
-                            HeaderValue::from_str(v).ok()?,
-                        ))
-                    })
-                    .collect();
-                let hook = Webhook {
-                    method: &Method::POST,
-                    query: "",
-                    headers: &headers,
-                    body: &delivery.body,
-                };
-                let received_at = self.clock.now();
-                let read = now(self.channels[&id].receive(&self.wires[&id], &hook, received_at));
-                let intake = Desk::intake(&id, read, &delivery.body, received_at)
-                    .unwrap_or_else(|| panic!("seed {}: {} was forged", self.seed, delivery.topic));
-                now(self.process.desk.take_in(intake)).unwrap();
-                if crash {
-                    self.crash();
-                    market.settle(&delivery, None);
-                } else {
-                    market.settle(&delivery, Some(200));
-                }
-            }
-        }
-    }
-
-    /// A turn of a lane, often with a buyer at the counter while the call is under way.
-    pub(super) fn deliver_stock(&mut self, id: &ChannelId) {
-        if self.dice.random_bool(0.4) {
-            let (market, text) = (
-                Arc::clone(&self.markets[id]),
-                SKUS[self.dice.random_range(0..SKUS.len())],
-            );
-            *self.wires[id].meanwhile.lock().unwrap() =
-                Some(Box::new(move || drop(market.buy(Goods::Sku(text), 1))));
-        }
-        let lane = self.process.lanes.get_mut(id).unwrap();
-        let rings = lane.mailbox.take();
-        now(lane.look(&rings)).unwrap();
-        now(lane.turn()).unwrap();
-        self.wires[id].meanwhile.lock().unwrap().take();
-    }
-
-    /// Another process writes to the store: goods come in and the shelf is counted, and nobody rings.
-    pub(super) fn other_process(&mut self, text: &str) {
-        let other = Ledger::inline(
-            Box::new(self.store.clone()),
-            book_rules(&self.channels),
-            Arc::new(self.clock.clone()),
-        );
-        *self.came_in.entry(text.to_owned()).or_default() += self.dice.random_range(0..4);
-        // What leaves or comes in the second of the count is on neither side of it.
-        self.clock.advance(3_000);
-        let row = self.counted(text, self.on_the_shelf(text));
-        let then = self.clock.now();
-        now(other.write(move |t| counts::count(t, std::slice::from_ref(&row), "count", then)))
-            .unwrap();
-        self.clock.advance(3_000);
-    }
-
-    /// What really lies there: what came in, less what the marketplaces' orders shipped.
-    pub(super) fn on_the_shelf(&self, text: &str) -> i64 {
-        let came_in = self.came_in.get(text).copied().unwrap_or(0);
-        let shipped: i64 = self
-            .markets
-            .values()
-            .map(|market| shipped(&market.log(), text))
-            .sum();
-        came_in - shipped
-    }
-
-    pub(super) fn crash(&mut self) {
-        self.process = Process::start(
-            &self.store,
-            &self.channels,
-            &self.wires,
-            &self.clock,
-            self.seed,
-        );
-    }
-
-    pub(super) fn listings(&self) -> Vec<ListingState> {
-        now(self
-            .process
-            .desk
-            .ledger
-            .read(|t| t.listings(&Selection::default())))
-        .unwrap()
-    }
-
-    /// Buyers go home; everything that waits is worked off.
-    pub(super) fn calm_down(&mut self) {
-        for _ in 0..600 {
-            self.deliver(false);
-            let then = self.clock.now();
-            now(self.process.fetcher.ask_orders(then)).unwrap();
-            now(self.process.fetcher.turn()).unwrap();
-            for id in [shop(), web()] {
-                let lane = self.process.lanes.get_mut(&id).unwrap();
-                now(lane.look(&Rings {
-                    sweep: true,
-                    orders: BTreeSet::from([id.clone()]),
-                    ..Rings::default()
-                }))
-                .unwrap();
-                now(lane.turn()).unwrap();
-            }
-            self.clock.advance(5_000);
-            let quiet = self.listings().iter().all(|listing| !listing.dirty());
-            if quiet
-                && self
-                    .markets
-                    .values()
-                    .all(|market| market.next_due_ms().is_none())
-            {
-                return;
-            }
         }
     }
 }
