@@ -317,12 +317,13 @@ impl Lane {
         self.acknowledge(std::mem::take(&mut plan.acknowledge))
             .await?;
         self.await_orders(std::mem::take(&mut plan.wait)).await?;
-        if !plan.read.is_empty() {
-            self.read(wire.as_ref(), std::mem::take(&mut plan.read))
+        // Sends go first: behind a slow read their quantities would be as old as it took.
+        if !plan.send.is_empty() {
+            self.send(wire.as_ref(), std::mem::take(&mut plan.send))
                 .await?;
         }
-        if !plan.send.is_empty() {
-            self.send(wire.as_ref(), plan.send).await?;
+        if !plan.read.is_empty() {
+            self.read(wire.as_ref(), plan.read).await?;
         }
         Ok(turn)
     }

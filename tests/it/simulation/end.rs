@@ -38,6 +38,7 @@ impl World {
                     ..lane.mailbox.take()
                 };
                 now(lane.look(&rings)).unwrap();
+                self.wires[&id].judge.turn();
                 now(lane.turn()).unwrap();
             }
             self.clock.advance(ROUND_MS);
@@ -226,11 +227,15 @@ impl World {
                     .map(|line| line.entry.movement);
                 let (promised, left) =
                     moved.fold((0, 0), |(p, l), m| (p + m.committed, l - m.on_hand));
-                let should = if gone { (0, units) } else { (units, 0) };
-                assert_eq!(
-                    (promised, left),
-                    should,
-                    "seed {}: order {order} of {id}",
+                // What had left before a count is not moved by its order: the count found it gone.
+                let right = if gone {
+                    promised == 0 && (0..=units).contains(&left)
+                } else {
+                    (promised, left) == (units, 0)
+                };
+                assert!(
+                    right,
+                    "seed {}: order {order} of {id}, {units} units: {promised} promised, {left} left",
                     self.seed
                 );
             }

@@ -27,16 +27,29 @@ pub(super) struct Judge {
     pub(super) violations: Arc<Mutex<Vec<String>>>,
     pub(super) seen: AtomicU64,
     pub(super) before: Mutex<Option<Beliefs>>,
+    /// What the books allowed when the first call of a publish began: when one item of a batch is refused, the others go
+    /// again within the same publish.
+    pub(super) allowed: Mutex<BTreeMap<ListingKey, i64>>,
 }
 
 impl Judge {
+    /// A turn of the lane begins.
+    pub(super) fn turn(&self) {
+        self.allowed.lock().unwrap().clear();
+    }
+
     /// A call begins.
-    pub(super) fn begin(&self, writes: bool) {
+    pub(super) fn begin(&self, publishes: bool) {
         let news = self.market.log_since(self.seen.load(Ordering::SeqCst));
         if let Some(last) = news.last() {
             self.seen.store(last.sequence, Ordering::SeqCst);
         }
-        let beliefs = writes.then(|| self.beliefs());
+        let beliefs = publishes.then(|| self.beliefs());
+        for listing in beliefs.iter().flat_map(|(listings, _)| listings) {
+            let mut allowed = self.allowed.lock().unwrap();
+            let first = allowed.entry(listing.key.clone());
+            first.or_insert_with(|| wanted(&self.policy, listing));
+        }
         let open = std::mem::replace(&mut *self.before.lock().unwrap(), beliefs);
         if open.is_some() {
             self.accuse("two writing calls at once");
@@ -63,7 +76,7 @@ impl Judge {
     /// read since, or a compare (design D8).
     fn judge(&self, listing: &ListingState, read_at: Option<Timestamp>, from: i64, to: i64) {
         let (key, shown) = (&listing.key, listing.shown);
-        let allowed = wanted(&self.policy, listing);
+        let allowed = self.allowed.lock().unwrap()[key].max(wanted(&self.policy, listing));
         if to < 0 || to > allowed {
             self.accuse(&format!("{key} was set to {to}, the books allow {allowed}"));
         }

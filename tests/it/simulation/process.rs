@@ -77,6 +77,7 @@ pub(super) struct WorldWire {
 impl Wire for WorldWire {
     async fn send(&self, request: Request) -> Result<Reply, Fault> {
         let writes = request.method != Method::GET;
+        let publishes = request.purpose == "publish";
         let mut built = http::Request::builder()
             .method(request.method.clone())
             .uri(&request.url);
@@ -90,7 +91,7 @@ impl Wire for WorldWire {
         if death == Some(Death::BeforeTheCall) {
             return std::future::pending().await;
         }
-        self.judge.begin(writes);
+        self.judge.begin(publishes);
         let sell_first = self.clock.millis() % 2 == 0;
         let meanwhile = self.meanwhile.lock().unwrap().take();
         let late = match meanwhile {
@@ -226,6 +227,7 @@ pub(super) fn wires(
             violations: Arc::clone(violations),
             seen: AtomicU64::new(0),
             before: Mutex::default(),
+            allowed: Mutex::default(),
         };
         let wire = WorldWire {
             market: Arc::clone(market),

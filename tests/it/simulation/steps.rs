@@ -219,6 +219,7 @@ impl World {
         let lane = self.process.lanes.get_mut(id).unwrap();
         let rings = lane.mailbox.take();
         now(lane.look(&rings)).unwrap();
+        self.wires[id].judge.turn();
         now(lane.turn()).unwrap();
         self.wires[id].meanwhile.lock().unwrap().take();
     }
@@ -240,6 +241,7 @@ impl World {
                 ..lane.mailbox.take()
             };
             now(lane.look(&rings)).unwrap();
+            self.wires[id].judge.turn();
             lane.turn().now_or_never().map(drop)
         } else {
             let then = self.clock.now();
