@@ -82,7 +82,7 @@ impl World {
         self.calm_down();
         let seed = self.seed;
         let violations = self.violations.lock().unwrap().clone();
-        assert_eq!(violations, Vec::<String>::new(), "seed {seed}");
+        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
         let broken = now(self.process.desk.ledger.verify()).unwrap();
         assert!(broken.is_empty(), "seed {seed}: {broken:?}");
         self.what_was_answered_is_kept();

@@ -190,11 +190,17 @@ impl World {
         }
     }
 
-    /// Something that happens while the next call to a marketplace is under way: a buyer at the counter, whose message may
-    /// come in before our call has ended.
+    /// Something that happens while the next call to a marketplace is under way: a buyer at its counter or at the other's,
+    /// whose message may come in before our call has ended.
     fn meanwhile(&mut self, id: &ChannelId) {
         let text = SKUS[self.dice.random_range(0..SKUS.len())];
-        let (door, heard) = (self.door(id), self.dice.random_bool(0.5));
+        let here = self.dice.random_bool(0.5);
+        let seller = if here == (*id == shop()) {
+            shop()
+        } else {
+            web()
+        };
+        let (door, heard) = (self.door(&seller), self.dice.random_bool(0.5));
         let clock = self.clock.clone();
         self.note(if heard {
             "a sale during a call, and its message"
