@@ -87,8 +87,8 @@ impl World {
         assert!(broken.is_empty(), "seed {seed}: {broken:?}");
         self.what_was_answered_is_kept();
         self.every_message_is_accounted_for();
-        self.every_order_counts_once();
-        self.books_hold_every_order();
+        let unseen = self.every_order_counts_once();
+        self.books_hold_every_order(&unseen);
         self.shops_show_what_they_should();
         for market in self.markets.values() {
             for (fault, times) in market.fault_counts() {
@@ -197,53 +197,56 @@ impl World {
     }
 
     /// Whatever came of an order, in how many messages ever: its units are promised once, or have left once (I4).
-    fn every_order_counts_once(&self) {
+    ///
+    /// Returns what left the shelf unseen: an order of which nothing was heard until it had shipped, with a count between
+    /// its placing and its shipping. Whether the count found it gone cannot be known; the books take it that it did.
+    fn every_order_counts_once(&self) -> BTreeMap<Sku, i64> {
+        let mut unseen: BTreeMap<Sku, i64> = BTreeMap::new();
         for (id, market) in &self.markets {
-            let mut orders: BTreeMap<u64, (i64, bool)> = BTreeMap::new();
-            for entry in market.log() {
-                match entry.happening {
-                    Happening::Sale { order, units, .. } => {
-                        orders.entry(order).or_default().0 += units
-                    }
-                    Happening::Cancelled { order, units, .. } => {
-                        orders.entry(order).or_default().0 -= units
-                    }
-                    Happening::Fulfilled { order } => orders.entry(order).or_default().1 = true,
-                    _ => {}
-                }
-            }
-            for (order, (units, gone)) in orders {
-                let lines = now(self
-                    .process
-                    .desk
-                    .ledger
-                    .read(move |t| t.entries_of_order(&order.to_string())))
+            for (order, fate) in fates(&market.log()) {
+                let (entries, events) = now(self.process.desk.ledger.read(move |t| {
+                    let order = order.to_string();
+                    Ok((t.entries_of_order(&order)?, t.events_of(&order)?))
+                }))
                 .unwrap();
-                let of_it =
-                    |cause: &Cause| matches!(cause, Cause::Order { channel, .. } if channel == id);
-                let moved = lines
-                    .iter()
-                    .filter(|line| of_it(&line.entry.cause))
-                    .map(|line| line.entry.movement);
-                let (promised, left) =
-                    moved.fold((0, 0), |(p, l), m| (p + m.committed, l - m.on_hand));
-                // What had left before a count is not moved by its order: the count found it gone.
-                let right = if gone {
-                    promised == 0 && (0..=units).contains(&left)
-                } else {
-                    (promised, left) == (units, 0)
+                let (mut promised, mut left) = (0, 0);
+                for line in entries {
+                    if matches!(&line.entry.cause, Cause::Order { channel, .. } if channel == id) {
+                        promised += line.entry.movement.committed;
+                        left -= line.entry.movement.on_hand;
+                    }
+                }
+                let counted = |from: Timestamp, to: Timestamp| {
+                    let within = |at: Timestamp| from <= at && at <= to;
+                    self.counts
+                        .iter()
+                        .any(|(sku, at)| *sku == fate.sku && within(*at))
+                };
+                let heard = events.iter().filter(|event| event.channel == *id);
+                let heard = heard.map(|event| event.received_at).min();
+                let right = match fate.gone {
+                    None => (promised, left) == (fate.units, 0),
+                    Some(_) if (promised, left) == (0, fate.units) => true,
+                    // A later count found it gone.
+                    Some(gone) if counted(gone, at(i64::MAX)) => (promised, left) == (0, 0),
+                    Some(gone) => {
+                        *unseen.entry(fate.sku.clone()).or_default() += fate.units;
+                        let between = counted(fate.placed, gone) && heard >= Some(gone);
+                        between && (promised, left) == (0, 0)
+                    }
                 };
                 assert!(
                     right,
-                    "seed {}: order {order} of {id}, {units} units: {promised} promised, {left} left",
+                    "seed {}: order {order} of {id}: {promised} promised, {left} left: {fate:?}",
                     self.seed
                 );
             }
         }
+        unseen
     }
 
     /// Conservation: what is promised and gone is what the marketplaces sold and did not take back.
-    pub(super) fn books_hold_every_order(&self) {
+    pub(super) fn books_hold_every_order(&self, unseen: &BTreeMap<Sku, i64>) {
         let mut held: BTreeMap<Sku, i64> = BTreeMap::new();
         for market in self.markets.values() {
             for entry in market.log() {
@@ -267,7 +270,8 @@ impl World {
             .unwrap();
             assert_eq!(entries, row.balances, "seed {}", self.seed);
             let gone = held.get(&row.sku).copied().unwrap_or(0);
-            let came_in = self.came_in[row.sku.as_str()];
+            let unseen = unseen.get(&row.sku).copied().unwrap_or(0);
+            let came_in = self.came_in[row.sku.as_str()] + unseen;
             assert_eq!(
                 row.balances.available(),
                 came_in - gone,
@@ -278,13 +282,52 @@ impl World {
             );
             assert_eq!(
                 row.balances.on_hand,
-                self.on_the_shelf(row.sku.as_str()),
+                self.on_the_shelf(row.sku.as_str()) + unseen,
                 "seed {}: {}",
                 self.seed,
                 row.sku
             );
         }
     }
+}
+
+/// What became of an order; orders of these worlds have one line.
+#[derive(Debug)]
+struct Fate {
+    sku: Sku,
+    units: i64,
+    placed: Timestamp,
+    gone: Option<Timestamp>,
+}
+
+fn fates(log: &[Entry]) -> BTreeMap<u64, Fate> {
+    let mut fates: BTreeMap<u64, Fate> = BTreeMap::new();
+    for entry in log {
+        match &entry.happening {
+            Happening::Sale {
+                order,
+                sku: text,
+                units,
+                ..
+            } => {
+                let fate = Fate {
+                    sku: sku(text),
+                    units: *units,
+                    placed: at(entry.at_ms),
+                    gone: None,
+                };
+                fates.insert(*order, fate);
+            }
+            Happening::Cancelled { order, units, .. } => {
+                fates.get_mut(order).unwrap().units -= units;
+            }
+            Happening::Fulfilled { order } => {
+                fates.get_mut(order).unwrap().gone = Some(at(entry.at_ms));
+            }
+            _ => {}
+        }
+    }
+    fates
 }
 
 /// Units of a SKU that a marketplace's orders shipped.

@@ -296,6 +296,7 @@ impl World {
         self.clock.advance(3_000);
         let row = self.counted(text, self.on_the_shelf(text));
         let then = self.clock.now();
+        self.counts.push((row.sku.clone(), then));
         now(other.write(move |t| counts::count(t, std::slice::from_ref(&row), "count", then)))
             .unwrap();
         self.clock.advance(3_000);

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use onhand::channels::{Channel, ChannelSettings, Fault, platform};
 use onhand::domain::catalog::{Fulfilment, Mapping};
-use onhand::domain::clock::Clock;
-use onhand::domain::ids::{ChannelId, ListingKey};
+use onhand::domain::clock::{Clock, Timestamp};
+use onhand::domain::ids::{ChannelId, ListingKey, Sku};
 use onhand::domain::stock::Basis;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::sqlite::Sqlite;
@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) orders: Vec<(ChannelId, u64)>,
     pub(super) came_in: BTreeMap<String, i64>,
     pub(super) violations: Arc<Mutex<Vec<String>>>,
+    /// What was counted when, after the opening.
+    pub(super) counts: Vec<(Sku, Timestamp)>,
     pub(super) versions: Versions,
     /// Messages that were answered, and how many of them were looked for in the store.
     pub(super) answered: Arc<Mutex<Vec<Answered>>>,
@@ -178,6 +180,7 @@ impl World {
                 .map(|(text, units)| ((*text).to_owned(), units))
                 .collect(),
             violations,
+            counts: Vec::new(),
             versions: Versions::default(),
             answered: Arc::default(),
             looked_for: 0,
