@@ -10,7 +10,7 @@
 //! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `broker`,
 //!   `channels`, `domain` and `ledger`.
 //! - [`cli`] is what can be typed, [`commands`] what is done then, [`exit`] how it ends. They may import everything.
-//! - [`planted`] is empty but for tests of the tests; what asks it costs nothing.
+//! - [`planted`] holds bugs for tests of the tests; without its feature it is empty. It imports `domain`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod broker;

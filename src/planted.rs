@@ -1,11 +1,10 @@
 //! Bugs that can be planted, to see whether the simulation notices them: a test of the tests.
 //!
 //! With the feature `planted` a thread may plant one bug for itself. Without it nothing can be planted, [`is`] is a
-//! constant, and the places that ask it cost nothing.
+//! constant, and the places that ask it cost nothing. It imports `domain`; the rooms that have such places import it.
 
 use crate::domain::ids::ListingKey;
 use crate::domain::quantity::Quantity;
-use crate::ledger::record::Intake;
 
 /// A mistake that software of this kind makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub(crate) use self::fallow::{bind, bound, early, is, remembered};
 /// Nothing is planted.
 #[cfg(not(feature = "planted"))]
 mod fallow {
-    use super::{Bug, Intake, ListingKey, Quantity};
+    use super::{Bug, ListingKey, Quantity};
 
     #[inline]
     pub(crate) const fn is(_: Bug) -> bool {
@@ -44,8 +43,8 @@ mod fallow {
 
     #[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
     #[inline]
-    pub(crate) const fn early(intake: Intake) -> Option<Intake> {
-        Some(intake)
+    pub(crate) fn early<T: 'static>(message: T) -> Option<T> {
+        Some(message)
     }
 
     #[inline]
@@ -64,15 +63,16 @@ mod fallow {
 
 #[cfg(feature = "planted")]
 mod sown {
+    use std::any::Any;
     use std::cell::RefCell;
     use std::collections::{BTreeMap, BTreeSet};
 
-    use super::{Bug, Intake, ListingKey, Quantity};
+    use super::{Bug, ListingKey, Quantity};
 
     /// What the process with the bug has in memory and nowhere else.
     #[derive(Default)]
     struct Memory {
-        answered: Option<Intake>,
+        answered: Option<Box<dyn Any>>,
         seen: BTreeSet<String>,
         bound: BTreeMap<ListingKey, Quantity>,
     }
@@ -96,11 +96,13 @@ mod sown {
     }
 
     /// The message to take in now: this one, or with the bug the one that was answered before it.
-    pub(crate) fn early(intake: Intake) -> Option<Intake> {
+    pub(crate) fn early<T: 'static>(message: T) -> Option<T> {
         if !is(Bug::AckBeforeSync) {
-            return Some(intake);
+            return Some(message);
         }
-        PLANTED.with_borrow_mut(|(_, memory)| memory.answered.replace(intake))
+        let before =
+            PLANTED.with_borrow_mut(|(_, memory)| memory.answered.replace(Box::new(message)))?;
+        before.downcast().ok().map(|message| *message)
     }
 
     /// Whether this was seen before by this process; remembers it.
