@@ -8,7 +8,7 @@ use onhand::planted::{Bug, plant};
 use super::{ROUGH_FROM, run};
 
 /// Most worlds until a bug must have been noticed.
-const WORLDS_MAX: u64 = 40;
+const WORLDS_MAX: u64 = 80;
 
 fn judged(seed: u64) -> Result<(), Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(|| run(seed).check()))
