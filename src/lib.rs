@@ -10,6 +10,7 @@
 //! - [`runtime`] waits, reads and sends: the clock, the wire, the limiter, the listener. It imports `broker`,
 //!   `channels`, `domain` and `ledger`.
 //! - [`cli`] is what can be typed, [`commands`] what is done then, [`exit`] how it ends. They may import everything.
+//! - [`planted`] holds bugs for tests of the tests; without its feature it is empty. It imports `domain`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod broker;
@@ -21,5 +22,6 @@ pub mod domain;
 pub mod exit;
 pub mod ledger;
 pub mod output;
+pub mod planted;
 pub mod runtime;
 pub mod sandbox;

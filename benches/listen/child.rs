@@ -248,6 +248,7 @@ fn settle(
                 quantity: units,
                 as_of: at,
             },
+            compared: Some(false),
             stale: false,
             verified_at: None,
             failures: 0,

@@ -13,10 +13,11 @@ use super::StoreError;
 use super::tables::{AuditRow, EventRow, Outcome, Tables, Wanted};
 use crate::domain::catalog::Folding;
 use crate::domain::clock::Timestamp;
-use crate::domain::decide::{Books, ChannelRules, Decided, Observed, decide, observe};
+use crate::domain::decide::{Books, ChannelRules, Decided, Observed, OrderRow, decide, observe};
 use crate::domain::ids::{ChannelId, Sku};
 use crate::domain::message::{Hint, Level};
 use crate::domain::order::{OrderSnapshot, Standing};
+use crate::planted::{self, Bug};
 
 /// One message that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,13 @@ pub struct Recorded {
     pub asked: bool,
     /// A listing shows something that nobody accounted for.
     pub reopened: bool,
+}
+
+impl Recorded {
+    /// Nothing was recorded.
+    pub(super) fn nothing_yet() -> Self {
+        Judged::nothing(Outcome::Applied, None).recorded(None)
+    }
 }
 
 /// Why a batch was not taken in.
@@ -278,6 +286,9 @@ fn judge(books: &mut Books, rules: &BookRules, intake: &Intake) -> Result<Judged
     let mut verdicts = Vec::new();
     for snapshot in snapshots {
         let snapshot = snapshot.clone().tidy();
+        if planted::is(Bug::DedupOnlyInMemory) {
+            forget_if_new_here(books, &snapshot);
+        }
         let decided = decide(books, &snapshot, rules).map_err(|error| error.to_string())?;
         if matches!(decided.standing, Standing::Tie { .. }) {
             found.hints.push(Hint::Order(snapshot.order.clone()));
@@ -306,6 +317,16 @@ fn judge(books: &mut Books, rules: &BookRules, intake: &Intake) -> Result<Judged
         found.reason = reason.or(found.reason);
     }
     Ok(found)
+}
+
+/// The planted bug: a state that this process has not seen counts as one that the books have not seen.
+fn forget_if_new_here(books: &mut Books, snapshot: &OrderSnapshot) {
+    let key = (snapshot.channel.clone(), snapshot.order.clone());
+    let seen = planted::remembered(&format!("{key:?} {:?}", snapshot.version));
+    let same = |known: &OrderRow| known.record.version() == snapshot.version;
+    if !seen && books.orders.get(&key).is_some_and(same) {
+        books.orders.remove(&key);
+    }
 }
 
 fn verdict(snapshot: &OrderSnapshot, decided: &Decided) -> (Outcome, Option<String>) {

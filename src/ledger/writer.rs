@@ -13,6 +13,7 @@ use super::StoreError;
 use super::record::{BookRules, Intake, RecordError, Recorded, Says, record};
 use super::tables::{Result, Store, Tables};
 use crate::domain::clock::Clock;
+use crate::planted;
 
 /// Most jobs in one transaction: enough to spread a sync, few enough that the first does not wait for the last.
 const GROUP_MAX: usize = 128;
@@ -108,6 +109,9 @@ impl Ledger {
     /// # Errors
     /// [`StoreError`] if the store cannot take it; nothing of it is kept then, and its sender must be told so.
     pub async fn record(&self, intake: Intake) -> Result<Recorded> {
+        let Some(intake) = planted::early(intake) else {
+            return Ok(Recorded::nothing_yet());
+        };
         let (sender, answer) = oneshot::channel();
         self.hand(Job::Record(intake, sender), true).await?;
         answer.await.unwrap_or(Err(StoreError::Closed))

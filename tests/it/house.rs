@@ -10,13 +10,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
     ("channels", &["channels", "domain"]),
     ("sandbox", &["sandbox", "domain"]),
-    ("ledger", &["ledger", "domain"]),
+    ("ledger", &["ledger", "domain", "planted"]),
     ("broker", &["broker", "domain"]),
     ("output", &["output", "domain"]),
     ("config", &["config", "channels", "domain"]),
     (
         "runtime",
-        &["runtime", "broker", "channels", "domain", "ledger"],
+        &[
+            "runtime", "broker", "channels", "domain", "ledger", "planted",
+        ],
     ),
     ("cli", &["cli", "config", "domain", "output"]),
     (

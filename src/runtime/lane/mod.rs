@@ -29,6 +29,7 @@ use crate::domain::policy::Policy;
 use crate::domain::retry::Ladder;
 use crate::ledger::tables::{ListingState, Selection, Settled};
 use crate::ledger::{Ledger, StoreError};
+use crate::planted::{self, Bug};
 
 /// Longest that a lane sleeps without looking, in ms.
 const NAP_MAX_MS: i64 = 1_000;
@@ -257,6 +258,7 @@ impl Lane {
 
     fn enqueue(&mut self, state: &ListingState, mark: Option<Mark>, now: Timestamp) {
         let desired = self.desired(state);
+        planted::bind(&state.key, desired.quantity);
         let since = self
             .waiting
             .get(&state.key.listing)
@@ -337,11 +339,12 @@ impl Lane {
         turn.waiting += plan.wait.len();
         self.acknowledge(plan.acknowledge).await?;
         self.await_orders(plan.wait).await?;
-        if !plan.read.is_empty() {
-            self.read(wire, plan.read).await?;
-        }
+        // Sends go first: behind a slow read their quantities would be as old as it took.
         if !plan.send.is_empty() {
             self.send(wire, plan.send).await?;
+        }
+        if !plan.read.is_empty() {
+            self.read(wire, plan.read).await?;
         }
         Ok(())
     }
@@ -424,13 +427,23 @@ impl Lane {
                 self.waiting.remove(listing);
                 continue;
             };
-            let desired = self.desired(&state);
+            let mut desired = self.desired(&state);
+            desired.quantity = planted::bound(&state.key, desired.quantity);
             let position = Position {
                 shown: state.shown,
                 stale: state.stale,
                 orders_read,
             };
+            let stand_in = state.shown.stand_in();
             match step(desired.quantity, position, rules) {
+                _ if planted::is(Bug::AcknowledgedWhileUnknown)
+                    && stand_in == Some(i64::from(desired.quantity)) =>
+                {
+                    steps.acknowledge.push(state);
+                }
+                Step::AwaitOrders if planted::is(Bug::RaiseWithoutEvidence) => {
+                    steps.send.push((state, desired, stand_in));
+                }
                 Step::Acknowledge => steps.acknowledge.push(state),
                 Step::AwaitOrders => steps.wait.push(state),
                 Step::Read => steps.read.push(state),
@@ -633,7 +646,10 @@ impl Lane {
         };
         let (mut settled, mut audit, mut dead, mut lost) =
             (Vec::new(), Vec::new(), Vec::new(), None);
-        for (state, outcome) in outcomes {
+        for (state, mut outcome) in outcomes {
+            if planted::is(Bug::NoVersionCheckOnRetry) && state.failures > 0 {
+                self.newest(&mut outcome.settled).await?;
+            }
             let listing = &state.key.listing;
             let mark = self.waiting.get(listing).and_then(|waiting| waiting.mark);
             audit.extend(story(
@@ -688,6 +704,16 @@ impl Lane {
             .await?;
         // Stock may have changed while the call was under way: what is dirty still is looked at again.
         self.look_again(quantities.keys().cloned().collect()).await
+    }
+
+    /// The planted bug: what was sent counts for whatever is the newest version now.
+    async fn newest(&self, settled: &mut Settled) -> Result<(), StoreError> {
+        let (states, _) = self
+            .gather(std::slice::from_ref(&settled.key.listing))
+            .await?;
+        let newest = states.first().map(ListingState::feed_version);
+        settled.acked = settled.acked.and(newest);
+        Ok(())
     }
 
     async fn look_again(&mut self, listings: Vec<ListingId>) -> Result<(), StoreError> {

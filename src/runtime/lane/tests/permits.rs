@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::*;
+use super::super::*;
 use crate::broker::Doorbell;
 use crate::channels::{
     Cursor, Fault, Finding, Level, Listing, Page, Profile, Quota, Receipt, Reply, Request,
@@ -178,6 +178,7 @@ async fn offer(ledger: &Ledger, text: &'static str, shown: i64, clean: bool) {
                 quantity: shown,
                 as_of: at(1),
             },
+            compared: Some(false),
             stale: false,
             acked: version.filter(|_| clean),
             verified_at: None,

@@ -1,0 +1,4 @@
+//! A lane against scripted channels.
+
+mod permits;
+mod sends;
