@@ -500,6 +500,12 @@ impl Lane {
 
     /// Reads what listings show of which nothing is known.
     async fn read(&mut self, wire: &dyn Wire, states: Vec<ListingState>) -> Result<(), StoreError> {
+        // Marked as under way, so that an order that comes in meanwhile leaves what was read uncertain. After a crash 0
+        // stands in: everything above it needs the orders to be read first.
+        let marked: Vec<_> = states.iter().map(|state| (state.key.clone(), 0)).collect();
+        self.ledger
+            .write(move |tables| tables.begin_send(&marked))
+            .await?;
         let began = self.clock.now();
         let ids: Vec<_> = states
             .iter()
