@@ -422,6 +422,8 @@ pub trait Tables {
     fn listings(&mut self, which: &Selection) -> Result<Vec<ListingState>>;
     /// Marks listings as being sent to, with the quantity that is on its way.
     fn begin_send(&mut self, sending: &[(ListingKey, i64)]) -> Result<()>;
+    /// These listings show what they should, as of these feed versions: done without a call.
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()>;
     /// Writes down what became of their turn.
     fn settle(&mut self, settled: &[Settled]) -> Result<()>;
     /// Doubts every listing that is dirty or was being sent to: at start, and when a lease was taken over.

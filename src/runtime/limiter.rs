@@ -127,9 +127,12 @@ impl Limiter {
         self.gate.borrow().saturating_duration_since(Instant::now())
     }
 
-    /// The platform asked to slow down, for so many ms if it said so. Nobody goes before that.
+    /// The platform asked to slow down, for so many ms if it said so. Nobody goes before that. What is refused while the
+    /// gate is closed belongs to the same refusal.
     pub fn throttled(&self, after_ms: Option<u64>) {
-        let before = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
+        let again = u32::from(self.closed_for().is_zero());
+        let before = self.refused_in_a_row.fetch_add(again, Ordering::Relaxed);
+        let before = before.saturating_sub(1 - again);
         let wait_ms = after_ms.unwrap_or_else(|| {
             THROTTLED_FIRST_MS
                 .saturating_mul(1 << before.min(16))

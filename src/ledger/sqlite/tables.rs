@@ -117,6 +117,10 @@ impl Tables for Rows<'_> {
         delivery::begin_send(self.0, sending)
     }
 
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()> {
+        delivery::acknowledge(self.0, done)
+    }
+
     fn settle(&mut self, settled: &[Settled]) -> Result<()> {
         delivery::settle(self.0, settled)
     }
