@@ -36,7 +36,7 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
         local(&hooks, address),
         local(&admin, settings.admin_address),
     ));
-    let open = seller.open_channels(None)?;
+    let open = seller.open_channels(None).await?;
     let admin = Some((admin, operator(&seller, metrics)?));
     let daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;

@@ -81,7 +81,7 @@ pub(super) async fn sync(args: SyncOnce, seller: &Seller, out: &mut Out) -> Resu
     refuse_observed(seller, only)?;
     let (by, before) = match DeliveryLock::take(&seller.settings.store_path()) {
         Ok(lock) => {
-            let open = seller.open_channels(None)?;
+            let open = seller.open_channels(None).await?;
             let passed = pass(seller, &open, only).await;
             open.close().await;
             drop(lock);

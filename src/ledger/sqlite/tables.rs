@@ -1,6 +1,6 @@
 //! The rows of one SQLite transaction: each method of [`Tables`] in the file that it belongs to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
@@ -176,6 +176,10 @@ impl Tables for Rows<'_> {
 
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()> {
         facts::set_channel(self.0, channel, state)
+    }
+
+    fn close_until(&mut self, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()> {
+        facts::close_until(self.0, closed)
     }
 
     fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()> {
