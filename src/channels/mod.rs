@@ -437,9 +437,16 @@ pub trait Channel: fmt::Debug + Send + Sync {
         })
     }
 
-    /// Sets quantities; at most [`Profile::batch_max`]. One result per update, in the same order; a failure in a later
-    /// call does not lose the results of earlier ones.
+    /// Sets quantities; at most [`Profile::batch_max`], of one [`Channel::serial_key`]. One result per update, in the same
+    /// order; a failure in a later call does not lose the results of earlier ones. Nothing more is called after
+    /// [`Fault::Throttled`] or [`Fault::Unauthorized`].
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>>;
+
+    /// What tells which listings go in one call: only those of one key are published together, because a number grows old
+    /// while an earlier call is waited for.
+    fn serial_key<'a>(&self, _listing: &'a ListingId) -> &'a str {
+        ""
+    }
 
     /// Results of updates that were [`Verdict::Pending`]; one per ticket, in the same order.
     async fn collect(&self, wire: &dyn Wire, tickets: &[String]) -> Vec<Result<Verdict, Fault>>;

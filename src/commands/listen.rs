@@ -43,7 +43,7 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
         local(&hooks, address),
         local(&admin, admin_address),
     ));
-    let open = seller.open_channels(None)?;
+    let open = seller.open_channels(None).await?;
     let admin = Some((admin, operator(&seller, metrics)?));
     // From here on a signal is ours to answer.
     let mut signals = Signals::new().map_err(Failure::Start)?;

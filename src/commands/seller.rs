@@ -119,13 +119,13 @@ impl Seller {
         self.clock.now()
     }
 
-    /// Opens these channels, or all of them: reads their secrets and makes the ways out. Nothing is called yet. Within a
-    /// runtime only.
+    /// Opens these channels, or all of them: reads their secrets and makes the ways out. Nothing is called yet, and nothing
+    /// will be before the time that the platform asked for.
     ///
     /// # Errors
     /// [`Failure::Secrets`], [`Failure::Setup`] or [`Failure::Wire`] for what is wrong with a channel's table;
     /// [`Failure::Call`] for a channel that is not configured.
-    pub fn open_channels(&self, only: Option<&[ChannelId]>) -> Result<OpenChannels, Failure> {
+    pub async fn open_channels(&self, only: Option<&[ChannelId]>) -> Result<OpenChannels, Failure> {
         let wanted: Vec<&ChannelConfig> = match only {
             Some(ids) => ids
                 .iter()
@@ -152,6 +152,12 @@ impl Seller {
         for (config, language) in languages {
             let channel: Arc<dyn Channel> = Arc::from(language);
             let limiter = Arc::new(Limiter::new(channel.profile()));
+            let id = config.id.clone();
+            let known = self.ledger.read(move |tables| tables.channel(&id)).await?;
+            if let Some(until) = known.closed_until {
+                let ms = u64::try_from(until.since(self.now())).unwrap_or(0);
+                limiter.close_for(Duration::from_millis(ms));
+            }
             let wire = HttpWire::open(WireParts {
                 id: config.id.clone(),
                 base_url: config.base_url.clone(),

@@ -242,6 +242,8 @@ pub struct ChannelState {
     pub held: Option<String>,
     /// Its access token, as its wire wrote it.
     pub token: Option<String>,
+    /// It asked not to be called before then.
+    pub closed_until: Option<Timestamp>,
     /// When the last webhook came.
     pub last_hook_at: Option<Timestamp>,
 }
@@ -424,6 +426,8 @@ pub trait Tables {
     fn listings(&mut self, which: &Selection) -> Result<Vec<ListingState>>;
     /// Marks listings as being sent to, with the quantity that is on its way.
     fn begin_send(&mut self, sending: &[(ListingKey, i64)]) -> Result<()>;
+    /// These listings show what they should, as of these feed versions: done without a call.
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()>;
     /// Writes down what became of their turn.
     fn settle(&mut self, settled: &[Settled]) -> Result<()>;
     /// Doubts every listing that is dirty or was being sent to: at start, and when a lease was taken over.
@@ -459,8 +463,10 @@ pub trait Tables {
 
     /// What is known of a channel.
     fn channel(&mut self, channel: &ChannelId) -> Result<ChannelState>;
-    /// Writes what is known of a channel, except when it was last heard.
+    /// Writes what is known of a channel, except when it was last heard and until when it is closed.
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()>;
+    /// These channels asked not to be called before then.
+    fn close_until(&mut self, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()>;
     /// A webhook of each of these channels came.
     fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()>;
     /// A fact of the store.

@@ -211,6 +211,14 @@ impl Channel for WooCommerce {
     }
 
     /// Nothing is ever pending: WooCommerce answers at once.
+    /// Products go together, and the variations of one parent do.
+    fn serial_key<'a>(&self, listing: &'a ListingId) -> &'a str {
+        listing
+            .as_str()
+            .split_once('/')
+            .map_or("", |(parent, _)| parent)
+    }
+
     async fn collect(&self, _wire: &dyn Wire, tickets: &[String]) -> Vec<Result<Verdict, Fault>> {
         tickets
             .iter()

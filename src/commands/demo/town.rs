@@ -149,6 +149,8 @@ public_url = "http://{hooks}"
 [lanes]
 sweep_s = 2
 orders_s = 5
+batch_b_s = 3
+batch_c_s = 5
 orders_overlap_s = 20
 [retry]
 delays_s = [1, 1, 2, 2, 5, 5, 10]

@@ -1,6 +1,6 @@
 //! The rows of one SQLite transaction: each method of [`Tables`] in the file that it belongs to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
@@ -126,6 +126,10 @@ impl Tables for Rows<'_> {
         delivery::begin_send(self.0, sending)
     }
 
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()> {
+        delivery::acknowledge(self.0, done)
+    }
+
     fn settle(&mut self, settled: &[Settled]) -> Result<()> {
         delivery::settle(self.0, settled)
     }
@@ -185,6 +189,10 @@ impl Tables for Rows<'_> {
 
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()> {
         facts::set_channel(self.0, channel, state)
+    }
+
+    fn close_until(&mut self, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()> {
+        facts::close_until(self.0, closed)
     }
 
     fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()> {
