@@ -157,73 +157,65 @@ impl<R: Read> Read for Decoded<R> {
             }
             self.decode_more()?;
         }
-        let rest = self.text.get(self.text_at..self.text_end).unwrap_or_default();
-        let n = rest.len().min(into.len());
-        if let (Some(to), Some(from)) = (into.get_mut(..n), rest.get(..n)) {
-            to.copy_from_slice(from);
-        }
+        let mut rest = self.text.get(self.text_at..self.text_end).unwrap_or_default();
+        let n = rest.read(into)?;
         self.text_at += n;
         Ok(n)
     }
 }
 
-/// Turns a lone CR into LF, so that old line ends count as lines; CR LF stays.
+/// Ends every line with LF, whatever it ended with.
 pub(super) struct LineEnds<R> {
     source: R,
-    held: bool,
+    block: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// The last byte was a CR; an LF after it belongs to it.
+    returned: bool,
 }
 
 impl<R: Read> LineEnds<R> {
-    pub(super) const fn new(source: R) -> Self {
+    pub(super) fn new(source: R) -> Self {
         Self {
             source,
-            held: false,
+            block: vec![0; CHUNK_BYTES],
+            at: 0,
+            end: 0,
+            returned: false,
         }
+    }
+
+    /// The next bytes; `false` at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        let n_read = self.source.read(&mut self.block)?;
+        let mut kept = 0;
+        for idx in 0..n_read {
+            let byte = self.block.get(idx).copied().unwrap_or_default();
+            let after_return = std::mem::replace(&mut self.returned, byte == b'\r');
+            if byte == b'\n' && after_return {
+                continue;
+            }
+            if let Some(slot) = self.block.get_mut(kept) {
+                *slot = if byte == b'\r' { b'\n' } else { byte };
+            }
+            kept += 1;
+        }
+        (self.at, self.end) = (0, kept);
+        Ok(n_read > 0)
     }
 }
 
 impl<R: Read> Read for LineEnds<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // One byte of room is kept for a CR whose neighbour was not there yet.
-        let Some(room) = into.get_mut(1..).filter(|room| !room.is_empty()) else {
-            return Err(io::Error::other("a buffer of at least two bytes is needed"));
-        };
-        let n = self.source.read(room)?;
-        let held = std::mem::replace(&mut self.held, false);
-        if n == 0 {
-            let Some(first) = into.first_mut().filter(|_| held) else {
+        while self.at == self.end {
+            if !self.fill()? {
                 return Ok(0);
-            };
-            *first = b'\n';
-            return Ok(1);
-        }
-        let begin = usize::from(!held);
-        if let Some(first) = into.first_mut() {
-            *first = b'\r';
-        }
-        let Some(bytes) = into.get_mut(begin..=n) else {
-            return Ok(0);
-        };
-        let mut length = bytes.len();
-        if bytes.last() == Some(&b'\r') {
-            self.held = true;
-            length -= 1;
-        }
-        for idx in 0..length {
-            if bytes.get(idx) == Some(&b'\r') && bytes.get(idx + 1) != Some(&b'\n') {
-                if let Some(byte) = bytes.get_mut(idx) {
-                    *byte = b'\n';
-                }
             }
         }
-        if begin == 1 {
-            into.copy_within(1..=length, 0);
-        }
-        if length == 0 {
-            // Only a CR came: ask again rather than say that this is the end.
-            return self.read(into);
-        }
-        Ok(length)
+        let mut rest = self.block.get(self.at..self.end).unwrap_or_default();
+        let n = rest.read(into)?;
+        self.at += n;
+        Ok(n)
     }
 }
 
@@ -255,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_lone_return_ends_a_line() {
-        ends("a\rb\r\nc\nd\r", "a\nb\r\nc\nd\n");
-        ends("\r\r\n\r", "\n\r\n\n");
+        ends("a\rb\r\nc\nd\r", "a\nb\nc\nd\n");
+        ends("\r\r\n\r", "\n\n\n");
         ends("plain", "plain");
     }
 

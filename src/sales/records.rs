@@ -242,6 +242,9 @@ impl<R: Read> Records<R> {
                     let longer = self.ends.len() * 2;
                     self.ends.resize(longer, 0);
                 }
+                ReadRecordResult::Record if input.is_empty() && self.is_open(used) => {
+                    return self.open_quote(begin_line);
+                }
                 ReadRecordResult::Record => return Ok(self.taken(used, n_ends)),
                 ReadRecordResult::End => return self.open_quote(begin_line),
             }
@@ -249,6 +252,12 @@ impl<R: Read> Records<R> {
                 return self.open_quote(begin_line);
             }
         }
+    }
+
+    /// Whether a record that the end of the file ended was within quotes: it holds lines, and a quote without another.
+    fn is_open(&self, used: usize) -> bool {
+        let read = self.block.get(self.at..self.at + used).unwrap_or_default();
+        memchr(b'\n', read).is_some() && memchr::memchr_iter(b'"', read).count() % 2 == 1
     }
 
     /// Makes what was unquoted the current record.

@@ -85,8 +85,12 @@ pub struct FileReport {
 pub struct SkuReport {
     /// Its name.
     pub sku: String,
-    /// Its tier.
+    /// Its tier: the measured one, or the one that is pinned.
     pub tier: Tier,
+    /// The tier that its sales say.
+    pub measured_tier: Tier,
+    /// The tier is set by hand.
+    pub pinned: bool,
     /// What the tier stands on.
     pub peak_units_per_hour: f64,
     /// Rate in the shop's peak hours.
@@ -259,6 +263,8 @@ impl SkuReport {
         Self {
             sku: name.to_owned(),
             tier,
+            measured_tier: tier,
+            pinned: false,
             peak_units_per_hour: velocity.peak,
             shop_peak: velocity.shop_peak,
             shop_peak_se: velocity.shop_peak_se,
@@ -288,6 +294,8 @@ impl SkuReport {
         Self {
             sku: name.to_owned(),
             tier: Tier::of_peak(peak),
+            measured_tier: Tier::of_peak(peak),
+            pinned: false,
             peak_units_per_hour: peak,
             shop_peak: 0.0,
             shop_peak_se: 0.0,

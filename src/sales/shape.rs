@@ -167,7 +167,8 @@ fn shape_of_text(
     { decoded }
         .read_to_end(&mut text)
         .map_err(|error| SalesError::io(&member.name, &error))?;
-    let lone_returns = has_lone_return(text.get(..text.len().saturating_sub(1)).unwrap_or_default());
+    // A CR at the very end may have its LF beyond what was looked at.
+    let lone_returns = has_lone_return(text.strip_suffix(b"\r").unwrap_or(&text));
     if lone_returns {
         let mut ended = Vec::new();
         LineEnds::new(&text[..])

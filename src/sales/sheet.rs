@@ -76,7 +76,6 @@ fn cell(data: &Data) -> SheetCell {
             text: error.to_string(),
             number: false,
         },
-        _ => SheetCell::default(),
     }
 }
 
