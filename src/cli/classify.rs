@@ -94,7 +94,10 @@ impl FromStr for ColumnNames {
                 .ok_or_else(|| format!("{part:?} names no column; hint: write sku=Artikel"))?;
             let (meaning, column) = (meaning.trim(), column.trim());
             if !MEANINGS.contains(&meaning) {
-                return Err(format!("{meaning:?} is no meaning; hint: one of {}", MEANINGS.join(", ")));
+                return Err(format!(
+                    "{meaning:?} is no meaning; hint: one of {}",
+                    MEANINGS.join(", ")
+                ));
             }
             if column.is_empty() || names.iter().any(|(known, _)| known == meaning) {
                 return Err(format!("{meaning} is named twice, or names nothing"));
@@ -103,7 +106,9 @@ impl FromStr for ColumnNames {
         }
         for needed in ["sku", "quantity", "time"] {
             if !names.iter().any(|(meaning, _)| meaning == needed) {
-                return Err(format!("{needed} is missing; hint: {needed}=NAME OF ITS COLUMN"));
+                return Err(format!(
+                    "{needed} is missing; hint: {needed}=NAME OF ITS COLUMN"
+                ));
             }
         }
         Ok(Self { names })
@@ -143,7 +148,10 @@ mod tests {
     #[test]
     fn columns_name_what_is_needed() {
         let columns: ColumnNames = "sku=Artikel Nr, quantity=Menge,time=Datum".parse().unwrap();
-        assert_eq!(columns.names[0], ("sku".to_owned(), "Artikel Nr".to_owned()));
+        assert_eq!(
+            columns.names[0],
+            ("sku".to_owned(), "Artikel Nr".to_owned())
+        );
         for (text, says) in [
             ("sku=a", "quantity is missing"),
             ("sku", "names no column"),

@@ -2,9 +2,10 @@
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
 //! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`]; how fast goods
-//! sell: [`velocity`], [`tier`].
+//! sell: [`velocity`], [`tier`], [`abc`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+pub mod abc;
 pub mod booking;
 pub mod buffer;
 pub mod bundle;

@@ -156,7 +156,11 @@ mod tests {
             // The end of the export is missing: no evidence.
             (kept(Tier::A, 2), Tier::C, 0.0, false, kept(Tier::A, 2)),
         ] {
-            assert_eq!(before.after(measured, peak, trusted), after, "{before:?} {measured}");
+            assert_eq!(
+                before.after(measured, peak, trusted),
+                after,
+                "{before:?} {measured}"
+            );
         }
     }
 }

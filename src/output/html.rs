@@ -204,7 +204,7 @@ const HEAT_LABEL_PX: u32 = 48;
 struct Shade {
     x: u32,
     y: u32,
-    shade: u64,
+    depth: u64,
     says: String,
 }
 
@@ -217,7 +217,12 @@ struct HeatMap<'a> {
 }
 
 fn heat(rows: &[(String, Vec<u64>)]) -> HeatMap<'_> {
-    let most = rows.iter().flat_map(|(_, counts)| counts).copied().max().unwrap_or(0);
+    let most = rows
+        .iter()
+        .flat_map(|(_, counts)| counts)
+        .copied()
+        .max()
+        .unwrap_or(0);
     let place = |idx: usize| u32::try_from(idx).unwrap_or(0) * HEAT_CELL_PX;
     let mut cells = Vec::new();
     for (row_idx, (label, counts)) in rows.iter().enumerate() {
@@ -226,16 +231,27 @@ fn heat(rows: &[(String, Vec<u64>)]) -> HeatMap<'_> {
             cells.push(Shade {
                 x: HEAT_LABEL_PX + place(idx),
                 y: place(row_idx),
-                shade,
+                depth: shade,
                 says: format!("{label} {idx}: {count}"),
             });
         }
     }
-    let n_columns = rows.iter().map(|(_, counts)| counts.len()).max().unwrap_or(0);
+    let n_columns = rows
+        .iter()
+        .map(|(_, counts)| counts.len())
+        .max()
+        .unwrap_or(0);
     let height = place(rows.len());
     HeatMap {
-        labels: rows.iter().enumerate().map(|(idx, (label, _))| (label.as_str(), place(idx) + 17)).collect(),
-        hours: (0..n_columns).step_by(3).map(|idx| (idx, HEAT_LABEL_PX + place(idx) + 4)).collect(),
+        labels: rows
+            .iter()
+            .enumerate()
+            .map(|(idx, (label, _))| (label.as_str(), place(idx) + 17))
+            .collect(),
+        hours: (0..n_columns)
+            .step_by(3)
+            .map(|idx| (idx, HEAT_LABEL_PX + place(idx) + 4))
+            .collect(),
         cells,
         width: HEAT_LABEL_PX + place(n_columns),
         height: height + HEAT_CELL_PX,
@@ -266,7 +282,9 @@ fn curve<'a>(values: &[f64], bounds: &'a [(String, f64)]) -> CurveLines<'a> {
     };
     let step = values.len().div_ceil(CURVE_POINTS).max(1);
     #[expect(clippy::cast_precision_loss, reason = "a place on a picture")]
-    let x = |idx: usize| CURVE_LEFT + CURVE_WIDTH * idx as f64 / values.len().saturating_sub(1).max(1) as f64;
+    let x = |idx: usize| {
+        CURVE_LEFT + CURVE_WIDTH * idx as f64 / values.len().saturating_sub(1).max(1) as f64
+    };
     let points: Vec<String> = values
         .iter()
         .enumerate()
@@ -275,7 +293,10 @@ fn curve<'a>(values: &[f64], bounds: &'a [(String, f64)]) -> CurveLines<'a> {
         .collect();
     CurveLines {
         points: points.join(" "),
-        bounds: bounds.iter().map(|(name, value)| (name.as_str(), y(*value))).collect(),
+        bounds: bounds
+            .iter()
+            .map(|(name, value)| (name.as_str(), y(*value)))
+            .collect(),
         last: values.len(),
     }
 }
@@ -358,7 +379,7 @@ mod tests {
     #[test]
     fn what_sold_most_is_darkest_and_what_sold_at_all_is_seen() {
         let rows = [("Mon".to_owned(), vec![0, 1, 500, 1_000])];
-        let shades: Vec<u64> = heat(&rows).cells.iter().map(|cell| cell.shade).collect();
+        let shades: Vec<u64> = heat(&rows).cells.iter().map(|cell| cell.depth).collect();
         assert_eq!(shades, [0, 1, 5, 9]);
         assert!(heat(&[]).cells.is_empty());
         assert_eq!(curve(&[], &[]).points, "");

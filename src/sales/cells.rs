@@ -71,7 +71,9 @@ pub(super) fn trimmed(text: &str) -> &str {
         return inner.trim_matches(is_padding);
     }
     match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit() || c == '=') => trimmed_once(rest),
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit() || c == '=') => {
+            trimmed_once(rest)
+        }
         _ => text,
     }
 }
@@ -143,10 +145,11 @@ fn is_exponent(text: &str) -> bool {
 /// What spreadsheets make of `3-10` and `MAR1`: `10-Mar`, `Mar-10`, `3/10/2026`.
 fn is_date(text: &str) -> bool {
     const MONTHS: [&str; 19] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mrz", "Mai",
-        "Okt", "Dez", "Mär", "Avr", "Déc",
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mrz",
+        "Mai", "Okt", "Dez", "Mär", "Avr", "Déc",
     ];
-    let number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let number =
+        |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     if let Some((a, b)) = text.split_once('-') {
         let dated = number(a) && MONTHS.contains(&b) || MONTHS.contains(&a) && number(b);
         if dated {
@@ -195,7 +198,10 @@ pub(super) fn quantity(raw: &[u8], decimal: Option<Decimal>) -> Result<i64, NoQu
 /// A number in thousandths, with any separators.
 pub(super) fn number(raw: &[u8], decimal: Option<Decimal>) -> Result<i64, NoQuantity> {
     let text = std::str::from_utf8(raw).map_err(|_| NoQuantity::Not)?;
-    let text: String = trimmed(text).chars().filter(|c| !is_padding(*c) && *c != '\'').collect();
+    let text: String = trimmed(text)
+        .chars()
+        .filter(|c| !is_padding(*c) && *c != '\'')
+        .collect();
     if text.is_empty() {
         return Err(NoQuantity::Empty);
     }
@@ -216,7 +222,11 @@ pub(super) fn number(raw: &[u8], decimal: Option<Decimal>) -> Result<i64, NoQuan
     if !numeric(&whole) || !numeric(part) {
         return Err(NoQuantity::Not);
     }
-    let units: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| NoQuantity::Not)? };
+    let units: i64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().map_err(|_| NoQuantity::Not)?
+    };
     let thousandths: String = part.chars().chain("000".chars()).take(3).collect();
     let milli = units * MILLI + thousandths.parse::<i64>().map_err(|_| NoQuantity::Not)?;
     if milli > UNITS_MAX * MILLI {
@@ -270,7 +280,11 @@ pub(super) fn vote(text: &str) -> Vote {
     let digits: &str = text.trim_matches(|c: char| !c.is_ascii_digit() && c != '.' && c != ',');
     let count = |sign| digits.matches(sign).count();
     let (points, commas) = (count('.'), count(','));
-    let tail = |sign| digits.rsplit_once(sign).map_or(0, |(_, tail): (&str, &str)| tail.len());
+    let tail = |sign| {
+        digits
+            .rsplit_once(sign)
+            .map_or(0, |(_, tail): (&str, &str)| tail.len())
+    };
     match (points, commas) {
         (0, 0) => Vote::Nothing,
         (1, 0) if tail('.') != 3 => Vote::For(Decimal::Point),
@@ -309,10 +323,21 @@ mod tests {
             let found = sku(raw.as_bytes(), &SkuRule::default());
             assert_eq!(found, SkuCell::Sku(expected.to_owned()), "{raw}");
         }
-        let wide = SkuRule { wide: true, upper: true, ..SkuRule::default() };
-        assert_eq!(sku("ｊｐ－１".as_bytes(), &wide), SkuCell::Sku("JP-1".to_owned()));
+        let wide = SkuRule {
+            wide: true,
+            upper: true,
+            ..SkuRule::default()
+        };
+        assert_eq!(
+            sku("ｊｐ－１".as_bytes(), &wide),
+            SkuCell::Sku("JP-1".to_owned())
+        );
         for raw in ["", "  ", "\u{a0}", "=\"\"", "\t"] {
-            assert_eq!(sku(raw.as_bytes(), &SkuRule::default()), SkuCell::Empty, "{raw:?}");
+            assert_eq!(
+                sku(raw.as_bytes(), &SkuRule::default()),
+                SkuCell::Empty,
+                "{raw:?}"
+            );
         }
     }
 
@@ -364,7 +389,11 @@ mod tests {
             ("12345678", None, Err(NoQuantity::TooMany)),
             (".", None, Err(NoQuantity::Not)),
         ] {
-            assert_eq!(quantity(raw.as_bytes(), decimal), expected, "{raw} {decimal:?}");
+            assert_eq!(
+                quantity(raw.as_bytes(), decimal),
+                expected,
+                "{raw} {decimal:?}"
+            );
         }
     }
 

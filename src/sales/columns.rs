@@ -21,7 +21,9 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new<'a>(cells: impl Iterator<Item = &'a [u8]>) -> Self {
-        let names = cells.map(|cell| plain_name(&String::from_utf8_lossy(cell))).collect();
+        let names = cells
+            .map(|cell| plain_name(&String::from_utf8_lossy(cell)))
+            .collect();
         Self { names }
     }
 
@@ -59,7 +61,11 @@ impl Header {
 
     /// The names that a profile asks for and that are not there, and how many are.
     pub(super) fn lacks<'p>(&self, profile: &'p Profile) -> (Vec<&'p str>, usize) {
-        let all = profile.find.all.iter().map(|name| (name, self.find(name).is_some()));
+        let all = profile
+            .find
+            .all
+            .iter()
+            .map(|name| (name, self.find(name).is_some()));
         let any = profile
             .find
             .any
@@ -139,7 +145,11 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Binds a profile to its header; else what is missing, in words.
-    pub(super) fn bind(profile: &Profile, header: Header, counted: &[String]) -> Result<Self, String> {
+    pub(super) fn bind(
+        profile: &Profile,
+        header: Header,
+        counted: &[String],
+    ) -> Result<Self, String> {
         let names = &profile.columns;
         let packed = packed(profile, &header);
         let time = header.first(&names.time);
@@ -152,7 +162,9 @@ impl Columns {
             quantity: header.first(&names.quantity),
             time,
             // A column called "time" may be the time itself.
-            clock: header.first(&names.clock).filter(|clock| Some(*clock) != time),
+            clock: header
+                .first(&names.clock)
+                .filter(|clock| Some(*clock) != time),
             zone: header.first(&names.zone),
             channel: header.first(&names.channel),
             price: header.first(&names.price),
@@ -184,7 +196,12 @@ impl Columns {
         if !lacking.is_empty() {
             let says: Vec<String> = lacking
                 .iter()
-                .map(|(what, names)| format!("no column of the {what} (such as {:?})", names.first().map_or("", String::as_str)))
+                .map(|(what, names)| {
+                    format!(
+                        "no column of the {what} (such as {:?})",
+                        names.first().map_or("", String::as_str)
+                    )
+                })
                 .collect();
             return Err(says.join(" and "));
         }
@@ -213,8 +230,12 @@ impl Columns {
                 }
             }
             if !possible {
-                let missing = rule.when.iter().filter(|c| self.asked(profile, c).is_none());
-                let missing: Vec<String> = missing.filter_map(|c| c.column.first().cloned()).collect();
+                let missing = rule
+                    .when
+                    .iter()
+                    .filter(|c| self.asked(profile, c).is_none());
+                let missing: Vec<String> =
+                    missing.filter_map(|c| c.column.first().cloned()).collect();
                 for name in missing {
                     if !name.starts_with('@') && !self.missing.contains(&name) {
                         self.missing.push(name);
@@ -231,16 +252,22 @@ impl Columns {
     }
 
     fn asked(&self, profile: &Profile, condition: &Condition) -> Option<Asked> {
-        condition.column.iter().find_map(|name| match name.as_str() {
-            "@sku" => Some(Asked::Sku),
-            "@order" => Some(Asked::Order),
-            "@quantity" => Some(Asked::Quantity),
-            "@first" => Some(Asked::Column(0)),
-            "@price" => self.price.map(Asked::Column),
-            "@channel" => self.channel.map(Asked::Column),
-            "@status" => self.header.first(&profile.columns.status).map(Asked::Column),
-            name => self.header.find(name).map(Asked::Column),
-        })
+        condition
+            .column
+            .iter()
+            .find_map(|name| match name.as_str() {
+                "@sku" => Some(Asked::Sku),
+                "@order" => Some(Asked::Order),
+                "@quantity" => Some(Asked::Quantity),
+                "@first" => Some(Asked::Column(0)),
+                "@price" => self.price.map(Asked::Column),
+                "@channel" => self.channel.map(Asked::Column),
+                "@status" => self
+                    .header
+                    .first(&profile.columns.status)
+                    .map(Asked::Column),
+                name => self.header.find(name).map(Asked::Column),
+            })
     }
 }
 
@@ -270,6 +297,11 @@ impl BoundCondition {
     /// Whether it holds of a cell.
     pub(super) fn of(&self, cell: &[u8]) -> bool {
         let asked = &self.holds;
+        if let Some(filled) = self.only_filled()
+            && cell.first().is_some_and(u8::is_ascii_alphanumeric)
+        {
+            return filled;
+        }
         let Ok(text) = std::str::from_utf8(cell) else {
             return false;
         };
@@ -278,19 +310,43 @@ impl BoundCondition {
             return false;
         }
         let words = !(asked.is.is_empty() && asked.begins.is_empty() && asked.holds.is_empty());
-        if words || !asked.is_not.is_empty() {
-            let lower = text.to_lowercase();
-            let found = asked.is.contains(&lower)
-                || asked.begins.iter().any(|word| lower.starts_with(word.as_str()))
-                || asked.holds.iter().any(|word| lower.contains(word.as_str()));
-            if words && !found || asked.is_not.contains(&lower) {
-                return false;
-            }
+        if (words || !asked.is_not.is_empty()) && !self.words(text, words) {
+            return false;
         }
         if asked.at_most.is_none() && asked.above.is_none() {
             return true;
         }
         amount(text).is_some_and(|amount| self.bounds(amount))
+    }
+
+    /// What is asked, if that is only whether anything is there.
+    fn only_filled(&self) -> Option<bool> {
+        let asked = &self.holds;
+        let more = !(asked.is.is_empty()
+            && asked.begins.is_empty()
+            && asked.holds.is_empty()
+            && asked.is_not.is_empty())
+            || asked.at_most.is_some()
+            || asked.above.is_some();
+        asked.filled.filter(|_| !more)
+    }
+
+    /// Whether a text is, begins with, or holds what is asked.
+    fn words(&self, text: &str, needed: bool) -> bool {
+        let asked = &self.holds;
+        if asked.begins.is_empty() && asked.holds.is_empty() && text.is_ascii() {
+            // Most cells are plain and are compared as they are.
+            let same = |word: &String| word.eq_ignore_ascii_case(text);
+            return (!needed || asked.is.iter().any(same)) && !asked.is_not.iter().any(same);
+        }
+        let lower = text.to_lowercase();
+        let found = asked.is.contains(&lower)
+            || asked
+                .begins
+                .iter()
+                .any(|word| lower.starts_with(word.as_str()))
+            || asked.holds.iter().any(|word| lower.contains(word.as_str()));
+        (!needed || found) && !asked.is_not.contains(&lower)
     }
 
     /// Whether it holds of a number.
@@ -316,7 +372,10 @@ fn amount(text: &str) -> Option<f64> {
         Err(cells::NoQuantity::TooMany) => i64::MAX,
         Err(_) => return digits.parse().ok(),
     };
-    #[expect(clippy::cast_precision_loss, reason = "compared with zero and small bounds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "compared with zero and small bounds"
+    )]
     Some(milli as f64 / 1_000.0)
 }
 
@@ -373,7 +432,11 @@ mod tests {
             ("above = 0.0", "1", true),
             ("above = 0.0", "0", false),
         ] {
-            assert_eq!(condition(text).of(cell.as_bytes()), expected, "{text}: {cell}");
+            assert_eq!(
+                condition(text).of(cell.as_bytes()),
+                expected,
+                "{text}: {cell}"
+            );
         }
     }
 }

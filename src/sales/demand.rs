@@ -28,14 +28,6 @@ impl Window {
         let last = hour + i32::from(day_hours.max(1)) - 1;
         last >= self.start && hour < self.end
     }
-
-    /// Its last hours.
-    pub(super) fn last(self, hours: i32) -> Self {
-        Self {
-            start: self.start.max(self.end - hours),
-            ..self
-        }
-    }
 }
 
 /// What became of each counted row.
@@ -49,7 +41,6 @@ pub(super) enum Fate {
 /// One SKU's orders.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Demand {
-    pub(super) sku: u32,
     pub(super) sold: Vec<Sold>,
     pub(super) days: Vec<SoldOnDay>,
     /// The hour of its first sale in the window, 0 if it sold before.
@@ -58,10 +49,14 @@ pub(super) struct Demand {
     pub(super) channels: Vec<(u16, u64)>,
 }
 
-/// The demand of a whole shop.
+/// The orders of a whole shop, and what became of its rows.
 #[derive(Debug)]
-pub(super) struct Market {
-    pub(super) skus: Vec<Demand>,
+pub(super) struct Market<'a> {
+    sales: &'a Sales,
+    window: Window,
+    by_sku: BySku,
+    /// Rows of one order follow one another, and every order is in one place.
+    together: bool,
     pub(super) shop: Shop,
     pub(super) counted: u64,
     pub(super) outside: (u64, i64),
@@ -72,7 +67,7 @@ pub(super) struct Market {
 
 /// A row of one SKU.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     idx: u32,
     order: u64,
     line: u32,
@@ -81,9 +76,12 @@ struct Row {
     milli: u32,
     channel: u16,
     day_hours: u8,
+    /// 0 for further parts of bundles, 1 for all others.
+    rows: u8,
 }
 
 /// Rows by SKU: the places where each begins, and the rows in that order.
+#[derive(Debug)]
 struct BySku {
     begins: Vec<u32>,
     rows: Vec<u32>,
@@ -121,37 +119,44 @@ impl BySku {
     }
 }
 
-/// Orders of all SKUs within a window.
-pub(super) fn market(sales: &Sales, n_skus: usize, window: Window, fates: bool) -> Market {
-    let by_sku = BySku::new(sales, n_skus);
-    let mut market = Market {
-        skus: Vec::new(),
-        shop: Shop::new(Vec::new(), 0),
-        counted: 0,
-        outside: (0, 0),
-        duplicates: (0, 0),
-        fates: if fates { vec![Fate::Counted; sales.order.len()] } else { Vec::new() },
-    };
-    let mut rows = Vec::new();
-    for sku in 0..n_skus {
-        gather(sales, by_sku.of(sku), &mut rows);
-        if rows.is_empty() {
-            continue;
-        }
-        let first = rows.iter().map(|row| row.hour).min().unwrap_or(window.start);
-        duplicates(&mut rows, &mut market);
-        let mut demand = Demand {
-            sku: u32::try_from(sku).unwrap_or(u32::MAX),
-            first: window.at(first).unwrap_or(0),
-            ..Demand::default()
-        };
-        sum(&rows, window, &mut demand, &mut market);
-        if !demand.sold.is_empty() || !demand.days.is_empty() {
-            market.skus.push(demand);
+impl<'a> Market<'a> {
+    /// Counts the shop's orders. SKUs are then taken one after another, so that their orders are not all held at once.
+    pub(super) fn new(sales: &'a Sales, n_skus: usize, window: Window, fates: bool) -> Self {
+        let orders = Orders::of(sales, window);
+        Self {
+            sales,
+            window,
+            by_sku: BySku::new(sales, n_skus),
+            together: orders.together && sales.line.is_empty(),
+            shop: orders.shop(window),
+            counted: 0,
+            outside: (0, 0),
+            duplicates: (0, 0),
+            fates: if fates {
+                vec![Fate::Counted; sales.order.len()]
+            } else {
+                Vec::new()
+            },
         }
     }
-    market.shop = Orders::of(sales, window).shop(window);
-    market
+
+    /// The demand of one SKU within the window; nothing if there is none.
+    pub(super) fn demand(&mut self, sku: u32, rows: &mut Vec<Row>) -> Option<Demand> {
+        gather(self.sales, self.by_sku.of(sku as usize), rows);
+        let first = rows.iter().map(|row| row.hour).min()?;
+        if !self.together {
+            rows.sort_unstable_by_key(|row| (row.order, row.line, row.file, row.idx));
+            duplicates(rows, self);
+        }
+        let mut demand = Demand {
+            first: self.window.at(first).unwrap_or(0),
+            ..Demand::default()
+        };
+        sum(rows, self.window, &mut demand, self);
+        // Mostly they are in order already, and then this looks at each once.
+        demand.sold.sort_by_key(|order| order.hour);
+        (!demand.sold.is_empty() || !demand.days.is_empty()).then_some(demand)
+    }
 }
 
 fn gather(sales: &Sales, places: &[u32], rows: &mut Vec<Row>) {
@@ -164,19 +169,22 @@ fn gather(sales: &Sales, places: &[u32], rows: &mut Vec<Row>) {
             idx,
             order: sales.order.get(at).copied().unwrap_or(0),
             line: get(&sales.line),
-            file: file.checked_sub(1).and_then(|n| sales.files.get(n)).map_or(0, |(_, file)| *file),
+            file: file
+                .checked_sub(1)
+                .and_then(|n| sales.files.get(n))
+                .map_or(0, |(_, file)| *file),
             hour: sales.hour.get(at).copied().unwrap_or(0),
             milli: get(&sales.milli),
             channel: sales.channel.get(at).copied().unwrap_or(0),
             day_hours: sales.day_hours.get(at).copied().unwrap_or(0),
+            rows: u8::from(sales.further.binary_search(&at).is_err()),
         });
     }
-    rows.sort_unstable_by_key(|row| (row.order, row.line, row.file, row.idx));
 }
 
 /// Takes out rows that another export holds, too (rule R76): the same line of an order, or, where lines have no name, as
 /// many rows of the order as an earlier file has. Two equal lines of one order in one file are two lines.
-fn duplicates(rows: &mut Vec<Row>, market: &mut Market) {
+fn duplicates(rows: &mut Vec<Row>, market: &mut Market<'_>) {
     let (mut kept, mut last, mut most, mut here) = (0_usize, None, 0_usize, 0_usize);
     for idx in 0..rows.len() {
         let Some(&row) = rows.get(idx) else {
@@ -195,9 +203,13 @@ fn duplicates(rows: &mut Vec<Row>, market: &mut Market) {
         }
         last = Some(in_file);
         here += 1;
-        let again = if row.line == 0 { here <= most } else { here + most > 1 };
+        let again = if row.line == 0 {
+            here <= most
+        } else {
+            here + most > 1
+        };
         if again {
-            market.duplicates.0 += 1;
+            market.duplicates.0 += u64::from(row.rows);
             market.duplicates.1 += i64::from(row.milli);
             market.note(row.idx, Fate::Duplicate);
             continue;
@@ -211,18 +223,22 @@ fn duplicates(rows: &mut Vec<Row>, market: &mut Market) {
 }
 
 /// Sums the lines of each order.
-fn sum(rows: &[Row], window: Window, demand: &mut Demand, market: &mut Market) {
+fn sum(rows: &[Row], window: Window, demand: &mut Demand, market: &mut Market<'_>) {
     let mut last: Option<(u64, bool)> = None;
     for row in rows {
         if !window.holds(row.hour, row.day_hours) {
-            market.outside.0 += 1;
+            market.outside.0 += u64::from(row.rows);
             market.outside.1 += i64::from(row.milli);
             market.note(row.idx, Fate::Outside);
             continue;
         }
-        market.counted += 1;
+        market.counted += u64::from(row.rows);
         let milli = u64::from(row.milli);
-        match demand.channels.iter_mut().find(|(channel, _)| *channel == row.channel) {
+        match demand
+            .channels
+            .iter_mut()
+            .find(|(channel, _)| *channel == row.channel)
+        {
             Some((_, sum)) => *sum += milli,
             None => demand.channels.push((row.channel, milli)),
         }
@@ -253,7 +269,7 @@ fn sum(rows: &[Row], window: Window, demand: &mut Demand, market: &mut Market) {
     }
 }
 
-impl Market {
+impl Market<'_> {
     fn note(&mut self, idx: u32, fate: Fate) {
         if let Some(slot) = self.fates.get_mut(idx as usize) {
             *slot = fate;
@@ -261,57 +277,107 @@ impl Market {
     }
 }
 
-/// Orders of the whole shop.
-#[derive(Debug, Default)]
+/// Orders of the whole shop by hour.
+#[derive(Debug)]
 struct Orders {
-    timed: Vec<(u64, u32)>,
-    days: Vec<(u64, i64)>,
+    counts: Vec<f64>,
+    /// No order stands in two places of the files.
+    together: bool,
 }
 
 impl Orders {
-    /// The orders of all rows in the window. Rows of one order mostly follow one another, so few are noted twice.
+    /// The orders of all rows in the window. Rows of one order mostly follow one another: then counting where the order
+    /// changes is enough, and only whether that is so has to be found out.
     fn of(sales: &Sales, window: Window) -> Self {
-        let mut orders = Self::default();
-        let mut last = None;
+        let mut counts = vec![0.0; window.hours()];
+        let (mut seen, mut days, mut last) = (Vec::new(), Vec::new(), None);
+        let mut ends = file_ends(sales).peekable();
         for (idx, (&order, &hour)) in sales.order.iter().zip(&sales.hour).enumerate() {
             let day_hours = sales.day_hours.get(idx).copied().unwrap_or(0);
-            if last == Some((order, hour)) || !window.holds(hour, day_hours) {
+            while ends.next_if_eq(&idx).is_some() {
+                // The same order in another file is in another place.
+                last = None;
+            }
+            if last == Some((order, hour)) {
                 continue;
             }
             last = Some((order, hour));
-            let since = hour - window.start;
-            if day_hours > 0 {
-                orders.days.push((order, i64::from(since)));
-            } else {
-                orders.timed.push((order, u32::try_from(since).unwrap_or(0)));
+            seen.push(order);
+            if !window.holds(hour, day_hours) {
+                continue;
             }
-        }
-        orders
-    }
-
-    /// Orders by hour. If none has a time, each day's orders are spread over 08 to 22 of the day.
-    fn shop(mut self, window: Window) -> Shop {
-        let mut counts = vec![0.0; window.hours()];
-        self.timed.sort_unstable();
-        self.timed.dedup_by_key(|(order, _)| *order);
-        for (_, hour) in &self.timed {
-            if let Some(count) = counts.get_mut(*hour as usize) {
+            if day_hours > 0 {
+                days.push((order, i64::from(hour - window.start)));
+            } else if let Some(count) = window.at(hour).and_then(|hour| counts.get_mut(hour)) {
                 *count += 1.0;
             }
         }
-        if self.timed.is_empty() {
-            self.days.sort_unstable();
-            self.days.dedup_by_key(|(order, ..)| *order);
-            for (_, day) in &self.days {
-                for hour in day + 8..day + 22 {
-                    if let Some(count) = usize::try_from(hour).ok().and_then(|hour| counts.get_mut(hour)) {
-                        *count += 1.0 / 14.0;
-                    }
-                }
+        let n_runs = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        let together = seen.len() == n_runs;
+        drop(seen);
+        if !together {
+            counts = counted_once(sales, window);
+        }
+        if counts.iter().all(|count| *count == 0.0) {
+            spread(days, &mut counts);
+        }
+        Self { counts, together }
+    }
+
+    fn shop(self, window: Window) -> Shop {
+        let first_hour_of_day = usize::try_from(window.start.rem_euclid(24)).unwrap_or(0);
+        Shop::new(self.counts, first_hour_of_day)
+    }
+}
+
+/// Where rows of another file begin.
+fn file_ends(sales: &Sales) -> impl Iterator<Item = usize> {
+    sales
+        .files
+        .windows(2)
+        .filter(|pair| matches!(pair, [(_, a), (_, b)] if a != b))
+        .filter_map(|pair| pair.get(1).map(|(from, _)| *from))
+}
+
+/// Orders by the hour of their first row, wherever their rows stand.
+fn counted_once(sales: &Sales, window: Window) -> Vec<f64> {
+    let mut orders: Vec<(u64, u32)> = Vec::new();
+    for (idx, (&order, &hour)) in sales.order.iter().zip(&sales.hour).enumerate() {
+        let timed = sales.day_hours.get(idx).copied().unwrap_or(0) == 0;
+        let Some(hour) = window.at(hour).filter(|_| timed) else {
+            continue;
+        };
+        let run = (order, u32::try_from(hour).unwrap_or(0));
+        if orders.last() != Some(&run) {
+            orders.push(run);
+        }
+    }
+    orders.sort_unstable();
+    orders.dedup_by_key(|(order, _)| *order);
+    let mut counts = vec![0.0; window.hours()];
+    for (_, hour) in orders {
+        if let Some(count) = counts.get_mut(hour as usize) {
+            *count += 1.0;
+        }
+    }
+    counts
+}
+
+/// If no order has a time, each day's orders are spread over 08 to 22 of the day.
+fn spread(mut days: Vec<(u64, i64)>, counts: &mut [f64]) {
+    days.sort_unstable();
+    days.dedup_by_key(|(order, _)| *order);
+    for (_, day) in days {
+        for hour in day + 8..day + 22 {
+            if let Some(count) = usize::try_from(hour)
+                .ok()
+                .and_then(|hour| counts.get_mut(hour))
+            {
+                *count += 1.0 / 14.0;
             }
         }
-        let first_hour_of_day = usize::try_from(window.start.rem_euclid(24)).unwrap_or(0);
-        Shop::new(counts, first_hour_of_day)
     }
 }
 
@@ -319,6 +385,8 @@ impl Orders {
 mod tests {
     use super::*;
     use crate::sales::harvest::{Sale, Sink};
+
+    const WINDOW: Window = Window { start: 0, end: 48 };
 
     fn sales(rows: &[(u16, u64, u32, i32, u32)]) -> Sales {
         let mut sales = Sales::new();
@@ -332,43 +400,86 @@ mod tests {
                 hour,
                 milli,
                 day_hours: 0,
+                further: false,
             });
         }
         sales
     }
 
     #[track_caller]
-    fn check(rows: &[(u16, u64, u32, i32, u32)], counted: u64, duplicates: u64, expected: &[(usize, f64)]) {
-        let found = market(&sales(rows), 1, Window { start: 0, end: 48 }, true);
+    fn check(
+        rows: &[(u16, u64, u32, i32, u32)],
+        counted: u64,
+        duplicates: u64,
+        expected: &[(usize, f64)],
+    ) {
+        let sales = sales(rows);
+        let mut found = Market::new(&sales, 1, WINDOW, true);
+        let demand = found.demand(0, &mut Vec::new()).unwrap();
         assert_eq!((found.counted, found.duplicates.0), (counted, duplicates));
-        let mut sold: Vec<_> = found.skus.iter().flat_map(|sku| &sku.sold).map(|o| (o.hour, o.units)).collect();
+        let mut sold: Vec<_> = demand
+            .sold
+            .iter()
+            .map(|order| (order.hour, order.units))
+            .collect();
         sold.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(sold, expected);
     }
 
     #[test]
     fn equal_lines_of_one_order_are_two_and_copies_of_them_none() {
-        check(&[(0, 1, 0, 5, 1_000), (0, 1, 0, 5, 1_000)], 2, 0, &[(5, 2.0)]);
         check(
-            &[(0, 1, 0, 5, 1_000), (0, 1, 0, 5, 1_000), (1, 1, 0, 5, 1_000), (1, 2, 0, 6, 1_000)],
+            &[(0, 1, 0, 5, 1_000), (0, 1, 0, 5, 1_000)],
+            2,
+            0,
+            &[(5, 2.0)],
+        );
+        check(
+            &[
+                (0, 1, 0, 5, 1_000),
+                (0, 1, 0, 5, 1_000),
+                (1, 1, 0, 5, 1_000),
+                (1, 2, 0, 6, 1_000),
+            ],
             3,
             1,
             &[(5, 2.0), (6, 1.0)],
         );
         // The later file knows one line more.
-        check(&[(0, 1, 0, 5, 1_000), (1, 1, 0, 5, 1_000), (1, 1, 0, 5, 3_000)], 2, 1, &[(5, 4.0)]);
+        check(
+            &[
+                (0, 1, 0, 5, 1_000),
+                (1, 1, 0, 5, 1_000),
+                (1, 1, 0, 5, 3_000),
+            ],
+            2,
+            1,
+            &[(5, 4.0)],
+        );
         // Lines with names are the same wherever they stand.
-        check(&[(0, 1, 7, 5, 1_000), (0, 1, 7, 5, 1_000), (1, 1, 7, 5, 1_000), (1, 1, 9, 5, 1_000)], 2, 2, &[(5, 2.0)]);
+        check(
+            &[
+                (0, 1, 7, 5, 1_000),
+                (0, 1, 7, 5, 1_000),
+                (1, 1, 7, 5, 1_000),
+                (1, 1, 9, 5, 1_000),
+            ],
+            2,
+            2,
+            &[(5, 2.0)],
+        );
     }
 
     #[test]
     fn rows_outside_the_window_tell_when_a_sku_was_first_sold() {
-        let found = market(&sales(&[(0, 1, 0, -5, 1_000), (0, 2, 0, 7, 1_000)]), 1, Window { start: 0, end: 48 }, true);
+        let old = sales(&[(0, 1, 0, -5, 1_000), (0, 2, 0, 7, 1_000)]);
+        let mut found = Market::new(&old, 1, WINDOW, true);
+        assert_eq!(found.demand(0, &mut Vec::new()).unwrap().first, 0);
         assert_eq!((found.counted, found.outside), (1, (1, 1_000)));
-        assert_eq!(found.skus[0].first, 0);
         assert_eq!(found.fates, [Fate::Outside, Fate::Counted]);
-        let young = market(&sales(&[(0, 2, 0, 7, 1_000)]), 1, Window { start: 0, end: 48 }, false);
-        assert_eq!(young.skus[0].first, 7);
+        let young = sales(&[(0, 2, 0, 7, 1_000)]);
+        let mut found = Market::new(&young, 1, WINDOW, false);
+        assert_eq!(found.demand(0, &mut Vec::new()).unwrap().first, 7);
     }
 
     #[test]
@@ -376,10 +487,42 @@ mod tests {
         let mut sales = sales(&[(0, 1, 0, 5, 1_000), (0, 2, 0, 5, 1_000)]);
         sales.sku = vec![0, 1];
         sales.order = vec![9, 9];
-        let found = market(&sales, 2, Window { start: 0, end: 48 }, false);
-        assert_eq!(found.skus.len(), 2);
-        assert_eq!(found.shop.hours(), 48);
+        let mut found = Market::new(&sales, 2, WINDOW, false);
+        let both = [
+            found.demand(0, &mut Vec::new()),
+            found.demand(1, &mut Vec::new()),
+        ];
+        assert!(
+            both.iter()
+                .all(|demand| demand.as_ref().is_some_and(|demand| demand.sold.len() == 1))
+        );
+        assert_eq!((found.shop.hours(), found.shop.orders(5)), (48, 1.0));
         let busy: f64 = (0..48).map(|hour| found.shop.weight(hour)).sum();
         assert!((busy - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_order_in_two_places_is_one_order_of_the_shop() {
+        let apart = sales(&[
+            (0, 1, 0, 5, 1_000),
+            (0, 2, 0, 6, 1_000),
+            (0, 1, 0, 5, 1_000),
+        ]);
+        let mut found = Market::new(&apart, 1, WINDOW, false);
+        assert_eq!((found.shop.orders(5), found.shop.orders(6)), (1.0, 1.0));
+        let demand = found.demand(0, &mut Vec::new()).unwrap();
+        assert_eq!(
+            demand.sold,
+            [
+                Sold {
+                    hour: 5,
+                    units: 2.0
+                },
+                Sold {
+                    hour: 6,
+                    units: 1.0
+                }
+            ]
+        );
     }
 }

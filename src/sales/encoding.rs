@@ -3,7 +3,9 @@
 
 use std::io::{self, Read};
 
-use encoding_rs::{CoderResult, Decoder, Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{
+    CoderResult, Decoder, Encoding, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+};
 
 /// Bytes that are decoded at once.
 const CHUNK_BYTES: usize = 1 << 16;
@@ -91,7 +93,8 @@ pub(super) fn second_guess(mut source: impl Read) -> io::Result<Encoded> {
             return Ok(western);
         }
         let found = String::from_utf8_lossy(text.get(..n_text).unwrap_or_default());
-        japanese |= found.contains(|c| matches!(c, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'))
+        japanese |= found
+            .contains(|c| matches!(c, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'))
             || found.contains("co.jp")
             || found.contains("JPY");
         if n_raw == 0 {
@@ -140,7 +143,8 @@ impl<R: Read> Decoded<R> {
         }
         let input = self.raw.get(self.raw_at..self.raw_end).unwrap_or_default();
         let (result, n_raw, n_text, _) =
-            self.decoder.decode_to_utf8(input, &mut self.text, self.ended);
+            self.decoder
+                .decode_to_utf8(input, &mut self.text, self.ended);
         self.raw_at += n_raw;
         self.text_at = 0;
         self.text_end = n_text;
@@ -157,7 +161,10 @@ impl<R: Read> Read for Decoded<R> {
             }
             self.decode_more()?;
         }
-        let mut rest = self.text.get(self.text_at..self.text_end).unwrap_or_default();
+        let mut rest = self
+            .text
+            .get(self.text_at..self.text_end)
+            .unwrap_or_default();
         let n = rest.read(into)?;
         self.text_at += n;
         Ok(n)
@@ -228,8 +235,8 @@ mod tests {
 
     impl Read for Drip<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let n = self.1.min(into.len());
-            let mut part = self.0.get(..n.min(self.0.len())).unwrap();
+            let n = self.1.min(into.len()).min(self.0.len());
+            let mut part = &self.0[..n];
             let read = part.read(into)?;
             self.0 = &self.0[read..];
             Ok(read)
@@ -240,7 +247,9 @@ mod tests {
     fn ends(text: &str, expected: &str) {
         for drip in [1, 2, 3, 7, 100] {
             let mut found = String::new();
-            LineEnds::new(Drip(text.as_bytes(), drip)).read_to_string(&mut found).unwrap();
+            LineEnds::new(Drip(text.as_bytes(), drip))
+                .read_to_string(&mut found)
+                .unwrap();
             assert_eq!(found, expected, "{text:?} by {drip}");
         }
     }
@@ -277,7 +286,9 @@ mod tests {
         for encoding in [SHIFT_JIS, WINDOWS_1252] {
             let (bytes, _, unmapped) = encoding.encode(&text);
             let mut found = String::new();
-            Decoded::new(Drip(&bytes, 13), encoding).read_to_string(&mut found).unwrap();
+            Decoded::new(Drip(&bytes, 13), encoding)
+                .read_to_string(&mut found)
+                .unwrap();
             let (whole, _) = encoding.decode_without_bom_handling(&bytes);
             assert_eq!(found, whole, "{unmapped}");
         }

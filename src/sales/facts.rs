@@ -101,7 +101,11 @@ pub(super) fn order_name(columns: &Columns, rows: &impl Rows) -> Option<u64> {
 ///
 /// # Errors
 /// If the bytes cannot be read.
-pub(super) fn survey(shape: &Shape, terms: &Terms<'_>, rows: &mut impl Rows) -> Result<Facts, Broken> {
+pub(super) fn survey(
+    shape: &Shape,
+    terms: &Terms<'_>,
+    rows: &mut impl Rows,
+) -> Result<Facts, Broken> {
     let columns = &shape.columns;
     let (mut cells, mut parents) = (OrderCells::default(), HashSet::new());
     let (mut dates, mut decimals) = (DateVotes::default(), DecimalVotes::default());
@@ -125,7 +129,11 @@ pub(super) fn survey(shape: &Shape, terms: &Terms<'_>, rows: &mut impl Rows) -> 
         if let Some(order) = order.filter(|_| !columns.order_cells.is_empty()) {
             cells.note(order, columns, rows);
         }
-        if let Some(parent) = columns.parent.map(|column| rows.cell(column)).filter(|p| !p.trim_ascii().is_empty()) {
+        if let Some(parent) = columns
+            .parent
+            .map(|column| rows.cell(column))
+            .filter(|p| !p.trim_ascii().is_empty())
+        {
             parents.insert(parent_key(order.unwrap_or(0), parent));
         }
         for column in [columns.price, columns.quantity].into_iter().flatten() {
@@ -135,7 +143,10 @@ pub(super) fn survey(shape: &Shape, terms: &Terms<'_>, rows: &mut impl Rows) -> 
             let text = String::from_utf8_lossy(rows.cell(time));
             dates.see(&text);
             let clock = columns.clock.map(|column| rows.cell(column));
-            paths.see(&super::rows::joined(&text, clock), columns.zone.map(|column| rows.cell(column)));
+            paths.see(
+                &super::rows::joined(&text, clock),
+                columns.zone.map(|column| rows.cell(column)),
+            );
         }
     }
     let order = dates.order();
@@ -229,7 +240,10 @@ impl Paths {
         };
         Self {
             zones: Zones::new(&shape.profile.time, terms.tz),
-            ways: [(DayOrder::DayFirst, path, path), (DayOrder::MonthFirst, path, path)],
+            ways: [
+                (DayOrder::DayFirst, path, path),
+                (DayOrder::MonthFirst, path, path),
+            ],
         }
     }
 
@@ -254,7 +268,11 @@ impl Paths {
 
     fn direction(&self, order: Option<DayOrder>) -> Direction {
         let [first, second] = &self.ways;
-        let (_, forward, backward) = if order == Some(DayOrder::MonthFirst) { second } else { first };
+        let (_, forward, backward) = if order == Some(DayOrder::MonthFirst) {
+            second
+        } else {
+            first
+        };
         match (forward.unbroken, backward.unbroken) {
             (true, _) => Direction::Forward,
             (false, true) => Direction::Backward,
@@ -265,7 +283,16 @@ impl Paths {
 
 impl Path {
     fn step(&mut self, wall: Wall, forward: bool) {
-        let at = chosen(wall, self.last, if forward { Direction::Forward } else { Direction::Backward }).0;
+        let at = chosen(
+            wall,
+            self.last,
+            if forward {
+                Direction::Forward
+            } else {
+                Direction::Backward
+            },
+        )
+        .0;
         if let Some(last) = self.last {
             self.unbroken &= if forward { at >= last } else { at <= last };
         }

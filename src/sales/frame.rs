@@ -26,16 +26,28 @@ pub fn write_parquet(path: &Path, skus: &[SkuReport]) -> Result<()> {
 
 fn frame(skus: &[SkuReport]) -> polars::prelude::PolarsResult<DataFrame> {
     let texts = |name: &str, get: fn(&SkuReport) -> &str| {
-        Column::from(Series::new(name.into(), skus.iter().map(get).collect::<Vec<_>>()))
+        Column::from(Series::new(
+            name.into(),
+            skus.iter().map(get).collect::<Vec<_>>(),
+        ))
     };
     let decimals = |name: &str, get: fn(&SkuReport) -> f64| {
-        Column::from(Series::new(name.into(), skus.iter().map(get).collect::<Vec<_>>()))
+        Column::from(Series::new(
+            name.into(),
+            skus.iter().map(get).collect::<Vec<_>>(),
+        ))
     };
     let wholes = |name: &str, get: fn(&SkuReport) -> u64| {
-        Column::from(Series::new(name.into(), skus.iter().map(get).collect::<Vec<_>>()))
+        Column::from(Series::new(
+            name.into(),
+            skus.iter().map(get).collect::<Vec<_>>(),
+        ))
     };
     let flags = |name: &str, get: fn(&SkuReport) -> bool| {
-        Column::from(Series::new(name.into(), skus.iter().map(get).collect::<Vec<_>>()))
+        Column::from(Series::new(
+            name.into(),
+            skus.iter().map(get).collect::<Vec<_>>(),
+        ))
     };
     DataFrame::new(
         skus.len(),

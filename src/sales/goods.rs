@@ -22,7 +22,10 @@ impl Catalog {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.skus.iter().chain(self.recipes.keys()).map(String::as_str)
+        self.skus
+            .iter()
+            .chain(self.recipes.keys())
+            .map(String::as_str)
     }
 
     /// SKUs that a damaged text may have been, nearest first.
@@ -38,7 +41,9 @@ impl Catalog {
                 let Some(date) = day_and_month(text) else {
                     return Vec::new();
                 };
-                self.names().filter(|name| day_and_month(name) == Some(date)).collect()
+                self.names()
+                    .filter(|name| day_and_month(name) == Some(date))
+                    .collect()
             }
             Damage::Undecodable | Damage::TooLong | Damage::Control => Vec::new(),
         };
@@ -171,7 +176,11 @@ impl Shelf {
 fn understood(raw: &[u8], rule: &SkuRule, catalog: &Catalog, skus: &mut Words) -> Goods {
     let text = match cells::sku(raw, rule) {
         SkuCell::Empty => return Goods::Empty,
-        SkuCell::Damaged { text, how } if catalog.knows(&text) && matches!(how, Damage::Exponent | Damage::Date) => text,
+        SkuCell::Damaged { text, how }
+            if catalog.knows(&text) && matches!(how, Damage::Exponent | Damage::Date) =>
+        {
+            text
+        }
         SkuCell::Damaged { text, how } => {
             let says = suggestion(how.says(), &text, &catalog.candidates(&text, how));
             return Goods::Damaged { text, says };
@@ -181,7 +190,11 @@ fn understood(raw: &[u8], rule: &SkuRule, catalog: &Catalog, skus: &mut Words) -
     if !catalog.knows(&text) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let known = catalog.with_zeros(&text);
         if !known.is_empty() {
-            let says = suggestion("looks like a SKU that lost its zeros in front", &text, &known);
+            let says = suggestion(
+                "looks like a SKU that lost its zeros in front",
+                &text,
+                &known,
+            );
             return Goods::Damaged { text, says };
         }
     }
@@ -190,14 +203,19 @@ fn understood(raw: &[u8], rule: &SkuRule, catalog: &Catalog, skus: &mut Words) -
         None => Goods::One(name),
         Some(recipe) => Goods::Bundle {
             name,
-            parts: recipe.iter().map(|(sku, units)| (skus.number(sku), *units)).collect(),
+            parts: recipe
+                .iter()
+                .map(|(sku, units)| (skus.number(sku), *units))
+                .collect(),
         },
     }
 }
 
 fn suggestion(says: &str, text: &str, candidates: &[&str]) -> String {
     match candidates {
-        [] => format!("{says}: {text}; hint: export again, and do not open the file in a spreadsheet"),
+        [] => {
+            format!("{says}: {text}; hint: export again, and do not open the file in a spreadsheet")
+        }
         some => {
             let some: Vec<_> = some.iter().take(3).copied().collect();
             format!("{says}: {text}; hint: it may be {}", some.join(" or "))
@@ -210,10 +228,20 @@ mod tests {
     use super::*;
 
     fn catalog() -> Catalog {
-        let skus = ["1914310000010100016", "3-10", "MAR1", "00123", "123456 Oaktree", "10-Apr"];
+        let skus = [
+            "1914310000010100016",
+            "3-10",
+            "MAR1",
+            "00123",
+            "123456 Oaktree",
+            "10-Apr",
+        ];
         Catalog {
             skus: skus.iter().map(ToString::to_string).collect(),
-            recipes: BTreeMap::from([("SET".to_owned(), vec![("3-10".to_owned(), 2), ("MAR1".to_owned(), 1)])]),
+            recipes: BTreeMap::from([(
+                "SET".to_owned(),
+                vec![("3-10".to_owned(), 2), ("MAR1".to_owned(), 1)],
+            )]),
         }
     }
 
@@ -226,7 +254,10 @@ mod tests {
     #[test]
     fn damage_is_quarantined_with_what_it_may_have_been() {
         for (raw, says) in [
-            ("1.9143100000101E+18", "lossy number format: 1.9143100000101E+18; hint: it may be 1914310000010100016"),
+            (
+                "1.9143100000101E+18",
+                "lossy number format: 1.9143100000101E+18; hint: it may be 1914310000010100016",
+            ),
             ("10-Mar", "it may be 3-10"),
             ("1-Mar", "it may be MAR1"),
             ("123", "lost its zeros in front: 123; hint: it may be 00123"),
@@ -244,7 +275,14 @@ mod tests {
 
     #[test]
     fn what_the_catalog_knows_is_not_damaged() {
-        for raw in ["10-Apr", "00123", "123456 Oaktree", "123456  Oaktree", "NEW-1", "870"] {
+        for raw in [
+            "10-Apr",
+            "00123",
+            "123456 Oaktree",
+            "123456  Oaktree",
+            "NEW-1",
+            "870",
+        ] {
             assert!(matches!(found(raw).0, Goods::One(_)), "{raw}");
         }
     }
@@ -256,7 +294,10 @@ mod tests {
             panic!("{goods:?}");
         };
         assert_eq!(words.word(name), "SET");
-        let parts: Vec<_> = parts.iter().map(|(sku, units)| (words.word(*sku), *units)).collect();
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(sku, units)| (words.word(*sku), *units))
+            .collect();
         assert_eq!(parts, [("3-10", 2), ("MAR1", 1)]);
     }
 }

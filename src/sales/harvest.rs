@@ -62,6 +62,8 @@ pub(super) struct Sale {
     pub(super) milli: u32,
     /// Hours of the day, if only the day is known; else 0.
     pub(super) day_hours: u8,
+    /// Its row was taken already, with another part of the same bundle.
+    pub(super) further: bool,
 }
 
 /// Takes counted rows.
@@ -91,6 +93,8 @@ pub(super) struct Sales {
     pub(super) day_hours: Vec<u8>,
     /// Where rows of each file begin.
     pub(super) files: Vec<(usize, u16)>,
+    /// Places of further parts of bundles, rising: they are no rows of their own.
+    pub(super) further: Vec<usize>,
 }
 
 impl Sink for Sales {
@@ -103,9 +107,13 @@ impl Sink for Sales {
     #[inline]
     fn sale(&mut self, sale: Sale) {
         let n = self.order.len();
+        if sale.further {
+            self.further.push(n);
+        }
         self.order.push(sale.order);
         self.sku.push(sale.sku);
-        self.channel.push(u16::try_from(sale.channel).unwrap_or(u16::MAX));
+        self.channel
+            .push(u16::try_from(sale.channel).unwrap_or(u16::MAX));
         self.hour.push(sale.hour);
         self.milli.push(sale.milli);
         if sale.line != 0 || !self.line.is_empty() {
@@ -120,12 +128,20 @@ impl Sink for Sales {
 
     fn join(&mut self, mut other: Self, skus: &[u32], channels: &[u32]) {
         let n = self.order.len();
+        if n == 0 {
+            // Into nothing: what is there is taken rather than copied, and only its numbers change.
+            self.order = std::mem::take(&mut other.order);
+            self.hour = std::mem::take(&mut other.hour);
+            self.milli = std::mem::take(&mut other.milli);
+        }
         self.order.append(&mut other.order);
         let sku = |sku: u32| skus.get(sku as usize).copied().unwrap_or(sku);
         self.sku.extend(other.sku.iter().map(|&number| sku(number)));
         self.channel.extend(other.channel.iter().map(|&channel| {
             let number = channels.get(usize::from(channel)).copied();
-            number.and_then(|number| u16::try_from(number).ok()).unwrap_or(channel)
+            number
+                .and_then(|number| u16::try_from(number).ok())
+                .unwrap_or(channel)
         }));
         self.hour.append(&mut other.hour);
         self.milli.append(&mut other.milli);
@@ -139,7 +155,10 @@ impl Sink for Sales {
             self.day_hours.append(&mut other.day_hours);
             self.day_hours.resize(self.order.len(), 0);
         }
-        self.files.extend(other.files.iter().map(|(from, file)| (from + n, *file)));
+        self.further
+            .extend(other.further.iter().map(|place| place + n));
+        self.files
+            .extend(other.files.iter().map(|(from, file)| (from + n, *file)));
     }
 
     fn file(&mut self, file: u16) {
@@ -180,9 +199,15 @@ const fn hour_key(sku: u32, hour: i32) -> u64 {
 }
 
 /// The SKU and hour of a key.
-#[expect(clippy::cast_possible_truncation, reason = "each half of the key is taken")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half of the key is taken"
+)]
 pub(super) const fn key_parts(key: u64) -> (u32, i32) {
-    ((key >> 32) as u32, ((key as u32) ^ 0x8000_0000).cast_signed())
+    (
+        (key >> 32) as u32,
+        ((key as u32) ^ 0x8000_0000).cast_signed(),
+    )
 }
 
 impl Peaks {
@@ -263,10 +288,10 @@ impl Sink for Peaks {
     #[inline]
     fn sale(&mut self, sale: Sale) {
         if self.fresh_rows.0 == sale.hour {
-            self.fresh_rows.1 += 1;
+            self.fresh_rows.1 += u64::from(!sale.further);
         } else {
             self.count_rows();
-            self.fresh_rows = (sale.hour, 1);
+            self.fresh_rows = (sale.hour, u64::from(!sale.further));
         }
         self.add(sale.sku, sale.hour, sale.milli);
     }
@@ -299,13 +324,13 @@ impl Sink for Peaks {
 
 /// A row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub(super) struct Rejected {
     /// Which file, by number.
     pub(super) file: u16,
     /// Its line.
-    pub line: u64,
+    pub(super) line: u64,
     /// Why.
-    pub reason: String,
+    pub(super) reason: String,
 }
 
 /// Warnings that are counted rather than repeated.
@@ -410,12 +435,13 @@ impl<S: Sink> Harvest<S> {
             sum.0 += rows;
             sum.1 += milli;
         }
-        self.rejected.extend(other.rejected.into_iter().map(|mut row| {
-            row.line += lines_before;
-            row
-        }));
+        self.rejected
+            .extend(other.rejected.into_iter().map(|mut row| {
+                row.line += lines_before;
+                row
+            }));
         self.lines.extend(other.lines.into_iter().map(|mut line| {
-            line.line += lines_before;
+            line.at_line += lines_before;
             line.sale = line.sale.map(|sale| sale + n_sales);
             line
         }));
@@ -436,6 +462,7 @@ mod tests {
             hour,
             milli,
             day_hours: 0,
+            further: false,
         }
     }
 
@@ -448,7 +475,14 @@ mod tests {
 
     #[test]
     fn hours_are_exact_in_any_order_and_from_parts() {
-        let rows = [(0, 5, 1), (0, 5, 2), (1, 5, 7), (0, 6, 1), (0, 5, 4), (1, -3, 2)];
+        let rows = [
+            (0, 5, 1),
+            (0, 5, 2),
+            (1, 5, 7),
+            (0, 6, 1),
+            (0, 5, 4),
+            (1, -3, 2),
+        ];
         let expected = vec![(0, 5, 7), (0, 6, 1), (1, -3, 2), (1, 5, 7)];
         let mut whole = Peaks::new();
         for (sku, hour, milli) in rows {

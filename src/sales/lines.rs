@@ -6,7 +6,8 @@ use super::moment::Resolution;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
     pub(super) file: u16,
-    pub(super) line: u64,
+    /// Its line.
+    pub(super) at_line: u64,
     pub(super) order: String,
     pub(super) sku: String,
     /// Thousandths of units; not known if the cell is no number.

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
-use demand::{Demand, Window};
+use demand::{Demand, Market, Window};
 use harvest::{Peaks, Sales, Sink};
 use rows::Terms;
 
@@ -43,17 +43,19 @@ pub use goods::Catalog;
 pub use moment::Resolution;
 pub use profile::{DayOrder, Decimal, Profile, built_in};
 pub use read::size;
-pub use report::{Classified, FileReport, Gap, Heat, Ignored, LineReport, RejectedRow, Rows, SkuReport};
+pub use report::{
+    Classified, FileReport, Gap, Heat, Ignored, LineReport, RejectedRow, Rows, SkuReport,
+};
 pub use rows::Watch;
 pub use shape::Asked;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::velocity::{Hours, Shop, gaps, measure};
+use crate::domain::velocity::{Hours, Shop, Sold, SoldOnDay, gaps, measure};
 
 /// Times later than this after now are mistakes.
 const FUTURE_S: i64 = 36 * 3_600;
 /// Hours of the column that shows what changed lately.
-const RECENT_HOURS: i32 = 14 * 24;
+const RECENT_HOURS: usize = 14 * 24;
 /// The longest window.
 pub const WINDOW_HOURS_MAX: u32 = 10 * 366 * 24;
 
@@ -139,8 +141,15 @@ impl Request {
             tz: self.tz,
             decimal: self.decimal,
             dates: self.dates,
-            day_s: self.day.map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp()),
-            latest_s: self.now.millis().max(self.as_of.map_or(0, Timestamp::millis)) / 1_000 + FUTURE_S,
+            day_s: self
+                .day
+                .map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp()),
+            latest_s: self
+                .now
+                .millis()
+                .max(self.as_of.map_or(0, Timestamp::millis))
+                / 1_000
+                + FUTURE_S,
             end_s: self.as_of.map(|at| at.millis().div_euclid(1_000)),
             lines: self.lines,
             item_as_sku: self.item_as_sku,
@@ -150,10 +159,13 @@ impl Request {
     /// The window, which ends with a whole hour.
     fn window(&self, last_s: Option<i64>) -> Window {
         let end_s = match self.as_of {
-            Some(at) => at.millis().div_euclid(1_000) + i64::from(at.millis().rem_euclid(1_000) > 0),
+            Some(at) => {
+                at.millis().div_euclid(1_000) + i64::from(at.millis().rem_euclid(1_000) > 0)
+            }
             None => last_s.unwrap_or(0) + 1,
         };
-        let end = i32::try_from(end_s.div_euclid(3_600) + i64::from(end_s.rem_euclid(3_600) > 0)).unwrap_or(i32::MAX);
+        let end = i32::try_from(end_s.div_euclid(3_600) + i64::from(end_s.rem_euclid(3_600) > 0))
+            .unwrap_or(i32::MAX);
         let hours = i32::try_from(self.window_hours.clamp(1, WINDOW_HOURS_MAX)).unwrap_or(i32::MAX);
         Window {
             start: end.saturating_sub(hours),
@@ -176,30 +188,46 @@ pub fn classify(request: &Request, watch: &dyn Watch) -> Result<Classified> {
 fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     let terms = request.terms();
     let found = read::all::<Sales>(&request.files, &request.asked, &terms, watch)?;
-    let window = request.window(found.files.iter().filter_map(|file| file.tally.last_s).max());
+    let window = request.window(
+        found
+            .files
+            .iter()
+            .filter_map(|file| file.tally.last_s)
+            .max(),
+    );
     let harvest = &found.harvest;
     let n_skus = harvest.skus.all().len();
-    let market = demand::market(&harvest.sink, n_skus, window, request.lines);
-    let recent = demand::market(&harvest.sink, n_skus, window.last(RECENT_HOURS), false);
-    let mut skus = Vec::with_capacity(market.skus.len());
-    let mut recent_of: BTreeMap<u32, &Demand> = recent.skus.iter().map(|demand| (demand.sku, demand)).collect();
-    let mut gaps_found = Vec::new();
-    for demand in &market.skus {
-        let name = harvest.skus.word(demand.sku);
+    let mut market = Market::new(&harvest.sink, n_skus, window, request.lines);
+    let shop = market.shop.clone();
+    let recent_shop = shop.last(RECENT_HOURS);
+    let (mut skus, mut gaps_found, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, name) in (0..).zip(harvest.skus.all()) {
+        let Some(mut demand) = market.demand(number, &mut rows) else {
+            continue;
+        };
         let mut absent = absences(request.absent.get(name), window);
-        let suspicious = gaps(&demand.sold, demand.first, &market.shop);
+        let suspicious = gaps(&demand.sold, demand.first, &shop);
         let ends = window.hours();
         if absent.is_empty() && request.censor_gaps {
             // Whether a SKU that sells nothing until the end is out of stock or gone cannot be told.
-            absent = suspicious.iter().copied().filter(|gap| gap.to < ends).collect();
+            absent = suspicious
+                .iter()
+                .copied()
+                .filter(|gap| gap.to < ends)
+                .collect();
         }
-        gaps_found.extend(suspicious.iter().map(|gap| Gap::new(name, *gap, window, ends)));
-        let velocity = measure(&demand.sold, &demand.days, demand.first, &absent, &market.shop);
-        let last_14d = recent_of.remove(&demand.sku).map_or(0.0, |demand| {
-            measure(&demand.sold, &demand.days, demand.first, &[], &recent.shop).peak
+        gaps_found.extend(
+            suspicious
+                .iter()
+                .map(|gap| Gap::new(name, *gap, window, ends)),
+        );
+        let velocity = measure(&demand.sold, &demand.days, demand.first, &absent, &shop);
+        let last_14d = recent(&demand, &shop, &recent_shop);
+        let report = SkuReport::new(name, velocity, last_14d, &demand, &harvest.channels, window);
+        skus.push(SkuReport {
+            peak_orders_per_hour: orders_peak(&mut demand, &absent, &shop),
+            ..report
         });
-        let orders_peak = orders_peak(demand, &absent, &market.shop);
-        skus.push(SkuReport::new(name, velocity, last_14d, orders_peak, demand, &harvest.channels, window));
     }
     skus.sort_by(|a, b| a.sku.cmp(&b.sku));
     let counts = report::Counts {
@@ -207,25 +235,66 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
         outside: market.outside,
         duplicates: market.duplicates,
     };
-    let heat = Heat::new(&harvest.sink, window, shown_zone(&found, &terms));
-    let fates = market.fates.clone();
-    Ok(report::whole(request, found, window, skus, counts, gaps_found, Some(heat), &fates))
+    let fates = std::mem::take(&mut market.fates);
+    let heat = Heat::new(&shop, window, shown_zone(&found, &terms));
+    Ok(report::whole(
+        request,
+        found,
+        window,
+        skus,
+        counts,
+        gaps_found,
+        Some(heat),
+        &fates,
+    ))
+}
+
+/// The peak of the last 14 days by themselves.
+fn recent(demand: &Demand, shop: &Shop, recent_shop: &Shop) -> f64 {
+    let from = shop.hours() - recent_shop.hours();
+    let begin = demand.sold.partition_point(|order| order.hour < from);
+    let sold: Vec<Sold> = demand
+        .sold
+        .iter()
+        .skip(begin)
+        .map(|order| Sold {
+            hour: order.hour - from,
+            ..*order
+        })
+        .collect();
+    let since = i64::try_from(from).unwrap_or(0);
+    let in_it = |day: &&SoldOnDay| day.hour + i64::try_from(day.hours).unwrap_or(0) > since;
+    let days: Vec<SoldOnDay> = demand
+        .days
+        .iter()
+        .filter(in_it)
+        .map(|day| SoldOnDay {
+            hour: day.hour - since,
+            ..*day
+        })
+        .collect();
+    if sold.is_empty() && days.is_empty() {
+        return 0.0;
+    }
+    measure(
+        &sold,
+        &days,
+        demand.first.saturating_sub(from),
+        &[],
+        recent_shop,
+    )
+    .peak
 }
 
 /// The same rule with every order as one: orders an hour (rule R88).
-fn orders_peak(demand: &Demand, absent: &[Hours], shop: &Shop) -> f64 {
-    let one = |demand: &Demand| {
-        let mut ones = demand.clone();
-        for order in &mut ones.sold {
-            order.units = 1.0;
-        }
-        for day in &mut ones.days {
-            day.units = 1.0;
-        }
-        ones
-    };
-    let ones = one(demand);
-    measure(&ones.sold, &ones.days, ones.first, absent, shop).peak
+fn orders_peak(demand: &mut Demand, absent: &[Hours], shop: &Shop) -> f64 {
+    for order in &mut demand.sold {
+        order.units = 1.0;
+    }
+    for day in &mut demand.days {
+        day.units = 1.0;
+    }
+    measure(&demand.sold, &demand.days, demand.first, absent, shop).peak
 }
 
 fn absences(known: Option<&Vec<Absence>>, window: Window) -> Vec<Hours> {
@@ -236,7 +305,9 @@ fn absences(known: Option<&Vec<Absence>>, window: Window) -> Vec<Hours> {
         } else {
             millis.div_euclid(3_600_000)
         };
-        usize::try_from(hours.max(0)).unwrap_or(0).min(window.hours())
+        usize::try_from(hours.max(0))
+            .unwrap_or(0)
+            .min(window.hours())
     };
     // The hour in which stock ran out, or came back, is exposure, too.
     let mut found: Vec<Hours> = known
@@ -260,14 +331,23 @@ fn absences(known: Option<&Vec<Absence>>, window: Window) -> Vec<Hours> {
 }
 
 fn shown_zone<S>(found: &read::Everything<S>, terms: &Terms<'_>) -> zone::Zone {
-    let of_file = found.files.iter().find_map(|file| facts::shown_zone(&file.shape, terms));
+    let of_file = found
+        .files
+        .iter()
+        .find_map(|file| facts::shown_zone(&file.shape, terms));
     of_file.unwrap_or_else(|| zone::Zone::new(terms.tz.unwrap_or(Tz::UTC)))
 }
 
 fn by_max_hour(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     let terms = request.terms();
     let mut found = read::all::<Peaks>(&request.files, &request.asked, &terms, watch)?;
-    let window = request.window(found.files.iter().filter_map(|file| file.tally.last_s).max());
+    let window = request.window(
+        found
+            .files
+            .iter()
+            .filter_map(|file| file.tally.last_s)
+            .max(),
+    );
     let (mut counted, mut outside) = (0, (0, 0));
     for (hour, n_rows) in found.harvest.sink.rows() {
         if window.at(*hour).is_some() {
@@ -298,5 +378,14 @@ fn by_max_hour(request: &Request, watch: &dyn Watch) -> Result<Classified> {
         outside,
         duplicates: (0, 0),
     };
-    Ok(report::whole(request, found, window, skus, counts, Vec::new(), None, &[]))
+    Ok(report::whole(
+        request,
+        found,
+        window,
+        skus,
+        counts,
+        Vec::new(),
+        None,
+        &[],
+    ))
 }

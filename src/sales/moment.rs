@@ -110,7 +110,10 @@ fn fraction(rest: &[u8]) -> &[u8] {
 }
 
 /// `Z`, `+09:00`, ` -0500`, or nothing.
-#[expect(clippy::option_option, reason = "nothing written is not the same as something wrong")]
+#[expect(
+    clippy::option_option,
+    reason = "nothing written is not the same as something wrong"
+)]
 fn offset(rest: &[u8]) -> Option<Option<i32>> {
     match rest.trim_ascii() {
         [] => Some(None),
@@ -191,9 +194,12 @@ impl Parts {
             None => (text, None),
             Some(colon) => {
                 let before = text.get(..colon)?;
-                let hour_at = before
-                    .rfind(|c: char| !c.is_ascii_digit())
-                    .map_or(0, |at| at + before.get(at..).and_then(|s| s.chars().next()).map_or(1, char::len_utf8));
+                let hour_at = before.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| {
+                    at + before
+                        .get(at..)
+                        .and_then(|s| s.chars().next())
+                        .map_or(1, char::len_utf8)
+                });
                 (text.get(..hour_at)?, text.get(hour_at..))
             }
         };
@@ -204,7 +210,9 @@ impl Parts {
                 continue;
             }
             words.push(match word.parse() {
-                Ok(number) if word.bytes().all(|b| b.is_ascii_digit()) => Word::Number(number, word.len()),
+                Ok(number) if word.bytes().all(|b| b.is_ascii_digit()) => {
+                    Word::Number(number, word.len())
+                }
                 _ if is_weekday(word) => continue,
                 _ => Word::Month(month(word)?),
             });
@@ -270,18 +278,42 @@ impl Parts {
             _ => None,
         };
         let (year, month, day) = match self.words.as_slice() {
-            &[Word::Number(year, 4), Word::Number(month, _), Word::Number(day, _)]
-            | &[Word::Month(month), Word::Number(day, 1 | 2), Word::Number(year, 4)]
-            | &[Word::Number(day, 1 | 2), Word::Month(month), Word::Number(year, 4)]
-            | &[Word::Number(year, 4), Word::Month(month), Word::Number(day, 1 | 2)] => {
-                (year, month, day)
-            }
-            &[Word::Month(month), Word::Number(day, 1 | 2), Word::Number(year, n)]
-            | &[Word::Number(day, 1 | 2), Word::Month(month), Word::Number(year, n)] => {
-                (full(year, n).ok_or(NoMoment::Not)?, month, day)
-            }
+            &[
+                Word::Number(year, 4),
+                Word::Number(month, _),
+                Word::Number(day, _),
+            ]
+            | &[
+                Word::Month(month),
+                Word::Number(day, 1 | 2),
+                Word::Number(year, 4),
+            ]
+            | &[
+                Word::Number(day, 1 | 2),
+                Word::Month(month),
+                Word::Number(year, 4),
+            ]
+            | &[
+                Word::Number(year, 4),
+                Word::Month(month),
+                Word::Number(day, 1 | 2),
+            ] => (year, month, day),
+            &[
+                Word::Month(month),
+                Word::Number(day, 1 | 2),
+                Word::Number(year, n),
+            ]
+            | &[
+                Word::Number(day, 1 | 2),
+                Word::Month(month),
+                Word::Number(year, n),
+            ] => (full(year, n).ok_or(NoMoment::Not)?, month, day),
             &[Word::Number(packed, 8)] => (packed / 10_000, packed / 100 % 100, packed % 100),
-            &[Word::Number(a, 1 | 2), Word::Number(b, 1 | 2), Word::Number(year, n)] => {
+            &[
+                Word::Number(a, 1 | 2),
+                Word::Number(b, 1 | 2),
+                Word::Number(year, n),
+            ] => {
                 let year = full(year, n).ok_or(NoMoment::Not)?;
                 match order {
                     _ if self.dotted => (year, b, a),
@@ -301,7 +333,10 @@ pub(super) fn from_serial(serial: f64) -> Option<Moment> {
     if !(20_000.0..80_000.0).contains(&serial) {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "between 20,000 and 80,000 days")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "between 20,000 and 80,000 days"
+    )]
     let wall_s = ((serial - 25_569.0) * 86_400.0).round() as i64;
     let resolution = if wall_s % DAY_S == 0 {
         Resolution::Day
@@ -345,7 +380,8 @@ fn abbreviated(zone: &str) -> Option<i32> {
 fn is_weekday(word: &str) -> bool {
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let lower = word.to_lowercase();
-    DAYS.iter().any(|day| lower.starts_with(day) && lower.ends_with("day") || lower == *day)
+    DAYS.iter()
+        .any(|day| lower.starts_with(day) && lower.ends_with("day") || lower == *day)
 }
 
 /// The month of a word in the languages of the marketplaces.
@@ -380,33 +416,78 @@ mod tests {
 
     fn shown(moment: Moment) -> String {
         let at = chrono::DateTime::from_timestamp(moment.wall_s, 0).unwrap();
-        let offset = moment.offset_s.map_or_else(String::new, |s| format!(" {s:+}"));
-        format!("{}{offset} {}", at.format("%Y-%m-%d %H:%M:%S"), moment.resolution.word())
+        let offset = moment
+            .offset_s
+            .map_or_else(String::new, |s| format!(" {s:+}"));
+        format!(
+            "{}{offset} {}",
+            at.format("%Y-%m-%d %H:%M:%S"),
+            moment.resolution.word()
+        )
     }
 
     #[test]
     fn every_form_that_was_seen_is_read() {
         use DayOrder::{DayFirst, MonthFirst};
         for (text, order, expected) in [
-            ("2026-11-01T05:30:00+00:00", None, "2026-11-01 05:30:00 +0 second"),
-            ("2026-11-01T00:05:00+09:00", None, "2026-11-01 00:05:00 +32400 second"),
-            ("2025-12-06 10:37:33 -0500", None, "2025-12-06 10:37:33 -18000 second"),
-            ("2026-11-01T05:30:00.123Z", None, "2026-11-01 05:30:00 +0 second"),
+            (
+                "2026-11-01T05:30:00+00:00",
+                None,
+                "2026-11-01 05:30:00 +0 second",
+            ),
+            (
+                "2026-11-01T00:05:00+09:00",
+                None,
+                "2026-11-01 00:05:00 +32400 second",
+            ),
+            (
+                "2025-12-06 10:37:33 -0500",
+                None,
+                "2025-12-06 10:37:33 -18000 second",
+            ),
             ("2010-12-01 08:26", None, "2010-12-01 08:26:00 minute"),
             ("2026-11-01", None, "2026-11-01 00:00:00 day"),
             ("20261101", None, "2026-11-01 00:00:00 day"),
             ("Sep-07-26", None, "2026-09-07 00:00:00 day"),
             ("01-Sep-26", None, "2026-09-01 00:00:00 day"),
             ("Sep-30-26 23:45:00", None, "2026-09-30 23:45:00 second"),
-            ("12/15/2025 9:30:33 AM", Some(MonthFirst), "2025-12-15 09:30:33 second"),
-            ("11/01/2026 12:05:00 AM", Some(MonthFirst), "2026-11-01 00:05:00 second"),
-            ("11/01/2026 12:05 PM", Some(MonthFirst), "2026-11-01 12:05:00 minute"),
-            ("05/11/2026 08:15:30", Some(DayFirst), "2026-11-05 08:15:30 second"),
+            (
+                "12/15/2025 9:30:33 AM",
+                Some(MonthFirst),
+                "2025-12-15 09:30:33 second",
+            ),
+            (
+                "11/01/2026 12:05:00 AM",
+                Some(MonthFirst),
+                "2026-11-01 00:05:00 second",
+            ),
+            (
+                "11/01/2026 12:05 PM",
+                Some(MonthFirst),
+                "2026-11-01 12:05:00 minute",
+            ),
+            (
+                "05/11/2026 08:15:30",
+                Some(DayFirst),
+                "2026-11-05 08:15:30 second",
+            ),
             ("25.10.2026 02:30", None, "2026-10-25 02:30:00 minute"),
-            ("01.09.2026 10:22:11 UTC", None, "2026-09-01 10:22:11 +0 second"),
-            ("Jun 8, 2025 10:23:05 PM PDT", None, "2025-06-08 22:23:05 -25200 second"),
+            (
+                "01.09.2026 10:22:11 UTC",
+                None,
+                "2026-09-01 10:22:11 +0 second",
+            ),
+            (
+                "Jun 8, 2025 10:23:05 PM PDT",
+                None,
+                "2025-06-08 22:23:05 -25200 second",
+            ),
             ("1. März 2026", None, "2026-03-01 00:00:00 day"),
-            ("05-Sep-2026 14:22:10 IST", None, "2026-09-05 14:22:10 +19800 second"),
+            (
+                "05-Sep-2026 14:22:10 IST",
+                None,
+                "2026-09-05 14:22:10 +19800 second",
+            ),
             ("2026/11/01 05:30", None, "2026-11-01 05:30:00 minute"),
             ("2026年11月1日 5:30", None, "2026-11-01 05:30:00 minute"),
         ] {
@@ -418,10 +499,25 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         for text in [
-            "", "yesterday", "2026-13-01", "2026-02-30", "2026-11-01T25:00:00Z", "12", "13:30", "1/2",
-            "2026-11-01 10:00 Mars", "11/01/2026 13:00 PM", "2026-11-01T05:30:00Zx", "99/99/2026", "é:é",
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-11-01T25:00:00Z",
+            "12",
+            "13:30",
+            "1/2",
+            "2026-11-01 10:00 Mars",
+            "11/01/2026 13:00 PM",
+            "2026-11-01T05:30:00Zx",
+            "99/99/2026",
+            "é:é",
         ] {
-            assert_eq!(any(text, Some(DayOrder::DayFirst)), Err(NoMoment::Not), "{text}");
+            assert_eq!(
+                any(text, Some(DayOrder::DayFirst)),
+                Err(NoMoment::Not),
+                "{text}"
+            );
         }
         assert_eq!(any("05/11/2026", None), Err(NoMoment::Order));
     }
@@ -436,8 +532,14 @@ mod tests {
 
     #[test]
     fn days_of_a_workbook_are_days() {
-        assert_eq!(shown(from_serial(46_327.0).unwrap()), "2026-11-01 00:00:00 day");
-        assert_eq!(shown(from_serial(46_327.5).unwrap()), "2026-11-01 12:00:00 second");
+        assert_eq!(
+            shown(from_serial(46_327.0).unwrap()),
+            "2026-11-01 00:00:00 day"
+        );
+        assert_eq!(
+            shown(from_serial(46_327.5).unwrap()),
+            "2026-11-01 12:00:00 second"
+        );
         assert_eq!(from_serial(3.0), None);
     }
 }

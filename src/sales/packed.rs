@@ -33,7 +33,9 @@ fn product_details(cell: &str) -> Vec<Item<'_>> {
     for (idx, &begin) in begins.iter().enumerate() {
         let end = begins.get(idx + 1).map_or(cell.len(), |next| next - 1);
         let text = cell.get(begin..end).unwrap_or_default();
-        if let (Some(quantity), Some(sku)) = (detail(text, "Product Qty"), detail(text, "Product SKU")) {
+        if let (Some(quantity), Some(sku)) =
+            (detail(text, "Product Qty"), detail(text, "Product SKU"))
+        {
             found.push(Item {
                 sku: sku.into(),
                 quantity: quantity.into(),
@@ -55,7 +57,10 @@ fn detail<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let end = rest
         .match_indices(", Product ")
         .find(|(at, _)| {
-            let key = rest.get(at + 2..).and_then(|rest| rest.split_once(':')).map_or("", |(key, _)| key);
+            let key = rest
+                .get(at + 2..)
+                .and_then(|rest| rest.split_once(':'))
+                .map_or("", |(key, _)| key);
             key.len() <= 40 && key.chars().all(|c| c.is_alphanumeric() || c == ' ')
         })
         .map_or(rest.len(), |(at, _)| at);
@@ -132,7 +137,10 @@ mod tests {
     #[track_caller]
     fn check(packed: Packed, cell: &str, expected: &[(&str, &str)]) {
         let found = items(cell, packed);
-        let found: Vec<_> = found.iter().map(|item| (&*item.sku, &*item.quantity)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|item| (&*item.sku, &*item.quantity))
+            .collect();
         assert_eq!(found, expected, "{cell}");
     }
 
@@ -145,7 +153,11 @@ mod tests {
             &[("M|1", "2"), ("00123", "1")],
         );
         check(Packed::ProductDetails, "", &[]);
-        check(Packed::LineItemColumns, "name:Coaster: oak|sku:00123|quantity:1", &[("00123", "1")]);
+        check(
+            Packed::LineItemColumns,
+            "name:Coaster: oak|sku:00123|quantity:1",
+            &[("00123", "1")],
+        );
         check(Packed::LineItemColumns, "name:x", &[]);
         check(
             Packed::LineItemCell,

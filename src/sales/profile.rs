@@ -14,17 +14,41 @@ use super::error::{Result, SalesError};
 const BUILT_IN: &[(&str, &str)] = &[
     ("shopify", include_str!("profiles/shopify.toml")),
     ("amazon", include_str!("profiles/amazon.toml")),
-    ("amazon-business", include_str!("profiles/amazon-business.toml")),
-    ("amazon-date-range", include_str!("profiles/amazon-date-range.toml")),
-    ("ebay-transactions", include_str!("profiles/ebay-transactions.toml")),
+    (
+        "amazon-business",
+        include_str!("profiles/amazon-business.toml"),
+    ),
+    (
+        "amazon-date-range",
+        include_str!("profiles/amazon-date-range.toml"),
+    ),
+    (
+        "ebay-transactions",
+        include_str!("profiles/ebay-transactions.toml"),
+    ),
     ("ebay", include_str!("profiles/ebay.toml")),
-    ("walmart-item-sales", include_str!("profiles/walmart-item-sales.toml")),
+    (
+        "walmart-item-sales",
+        include_str!("profiles/walmart-item-sales.toml"),
+    ),
     ("walmart", include_str!("profiles/walmart.toml")),
     ("tiktok", include_str!("profiles/tiktok.toml")),
-    ("woocommerce-analytics", include_str!("profiles/woocommerce-analytics.toml")),
-    ("woocommerce-products", include_str!("profiles/woocommerce-products.toml")),
-    ("woocommerce-columns", include_str!("profiles/woocommerce-columns.toml")),
-    ("woocommerce-cell", include_str!("profiles/woocommerce-cell.toml")),
+    (
+        "woocommerce-analytics",
+        include_str!("profiles/woocommerce-analytics.toml"),
+    ),
+    (
+        "woocommerce-products",
+        include_str!("profiles/woocommerce-products.toml"),
+    ),
+    (
+        "woocommerce-columns",
+        include_str!("profiles/woocommerce-columns.toml"),
+    ),
+    (
+        "woocommerce-cell",
+        include_str!("profiles/woocommerce-cell.toml"),
+    ),
     ("woocommerce", include_str!("profiles/woocommerce.toml")),
     ("bigcommerce", include_str!("profiles/bigcommerce.toml")),
     ("square", include_str!("profiles/square.toml")),
@@ -313,6 +337,9 @@ impl Profile {
 }
 
 /// The formats that are known.
+///
+/// # Panics
+/// If a built-in profile is wrong, which a test rules out.
 pub fn built_in() -> &'static [Profile] {
     static ALL: OnceLock<Vec<Profile>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -334,7 +361,10 @@ mod tests {
         for (name, text) in BUILT_IN {
             let profile = Profile::parse(name, name, text).unwrap();
             assert_eq!(profile.name, *name);
-            assert!(!profile.find.all.is_empty() || !profile.find.any.is_empty(), "{name}");
+            assert!(
+                !profile.find.all.is_empty() || !profile.find.any.is_empty(),
+                "{name}"
+            );
         }
     }
 
@@ -344,10 +374,18 @@ mod tests {
             ("about = \"x\"\ncolour = 1", "unknown field `colour`"),
             ("about = 3", "line 1, column 9"),
             ("about = \"x\"", "names no sku"),
-            ("about = \"x\"\n[time]\nzone = \"Berlin\"", "no time zone is called \"Berlin\""),
+            (
+                "about = \"x\"\n[time]\nzone = \"Berlin\"",
+                "no time zone is called \"Berlin\"",
+            ),
         ] {
-            let error = Profile::parse("mine.toml", "mine", text).unwrap_err().to_string();
-            assert!(error.contains("mine.toml") && error.contains(says), "{error}");
+            let error = Profile::parse("mine.toml", "mine", text)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("mine.toml") && error.contains(says),
+                "{error}"
+            );
         }
     }
 }

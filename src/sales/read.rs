@@ -24,6 +24,9 @@ const ATTEMPTS_MAX: usize = 5;
 /// Most files of one run.
 const FILES_MAX: usize = 10_000;
 
+/// Copies of files, each with its original.
+type Copies = Vec<(String, String)>;
+
 /// One file, and what was found in it.
 #[derive(Debug)]
 pub(super) struct ReadFile {
@@ -38,7 +41,7 @@ pub(super) struct Everything<S> {
     pub(super) files: Vec<ReadFile>,
     pub(super) harvest: Harvest<S>,
     /// Files that are copies of others, with their originals.
-    pub(super) copies: Vec<(String, String)>,
+    pub(super) copies: Copies,
 }
 
 /// Bytes on disk, for a bar of progress.
@@ -92,7 +95,11 @@ pub(super) fn all<S: Sink>(
         let tally = std::mem::take(&mut found.tally);
         if tally.read == 0 {
             let hint = "check that the export is the one you mean, and its dates";
-            return Err(SalesError::file(&member.name, "no data rows below the header", hint));
+            return Err(SalesError::file(
+                &member.name,
+                "no data rows below the header",
+                hint,
+            ));
         }
         harvest.join(found, 0);
         if let Some(slot) = known.get_mut(number) {
@@ -112,13 +119,17 @@ pub(super) fn all<S: Sink>(
 }
 
 /// All tables of all files; copies of a file are named and left out.
-fn members(paths: &[PathBuf]) -> Result<(Vec<Member>, Vec<(String, String)>)> {
+fn members(paths: &[PathBuf]) -> Result<(Vec<Member>, Copies)> {
     let mut found: Vec<Member> = Vec::new();
     for path in paths {
         found.extend(source::members(path)?);
         if found.len() > FILES_MAX {
             let name = path.display().to_string();
-            return Err(SalesError::file(&name, format!("more than {FILES_MAX} files"), "give fewer at once"));
+            return Err(SalesError::file(
+                &name,
+                format!("more than {FILES_MAX} files"),
+                "give fewer at once",
+            ));
         }
     }
     let mut kept: Vec<(Member, Option<[u8; 32]>)> = Vec::with_capacity(found.len());
@@ -126,7 +137,10 @@ fn members(paths: &[PathBuf]) -> Result<(Vec<Member>, Vec<(String, String)>)> {
     for member in found {
         let mut original = None;
         let mut digest = None;
-        for (known, known_digest) in kept.iter_mut().filter(|(known, _)| known.bytes == member.bytes) {
+        for (known, known_digest) in kept
+            .iter_mut()
+            .filter(|(known, _)| known.bytes == member.bytes)
+        {
             let here = match digest {
                 Some(digest) => digest,
                 None => *digest.insert(self::digest(&member)?),
@@ -188,12 +202,21 @@ fn survey(member: &Member, shape: &mut Shape, asked: &Asked, terms: &Terms<'_>) 
 }
 
 fn unsettled(name: &str) -> SalesError {
-    SalesError::file(name, "its encoding and line ends change within the file", "say --encoding, or export it again")
+    SalesError::file(
+        name,
+        "its encoding and line ends change within the file",
+        "say --encoding, or export it again",
+    )
 }
 
 fn records(member: &Member, shape: &Shape) -> Result<Records<Box<dyn Read + Send>>> {
     let check = shape.encoded.is_utf8() && !shape.forced && !shape.lone_returns;
-    Ok(Records::new(shape::text(member, shape)?, shape.dialect, check, 1))
+    Ok(Records::new(
+        shape::text(member, shape)?,
+        shape.dialect,
+        check,
+        1,
+    ))
 }
 
 /// One member on its way.
@@ -222,7 +245,12 @@ impl One<'_> {
                 }
                 Err(Stop::LoneReturn) => self.shape.lone_returns = true,
                 Err(Stop::NeedFacts) => {
-                    self.facts = Some(survey(self.member, &mut self.shape, self.asked, self.terms)?);
+                    self.facts = Some(survey(
+                        self.member,
+                        &mut self.shape,
+                        self.asked,
+                        self.terms,
+                    )?);
                 }
             }
         }
@@ -234,14 +262,25 @@ impl One<'_> {
         Reading::new(&self.shape, self.terms, self.facts.as_ref(), others, place)
     }
 
-    fn in_one<S: Sink>(&self, others: &[&OrderCells], watch: &dyn Watch) -> std::result::Result<Harvest<S>, Stop> {
+    fn in_one<S: Sink>(
+        &self,
+        others: &[&OrderCells],
+        watch: &dyn Watch,
+    ) -> std::result::Result<Harvest<S>, Stop> {
         let n_skipped = self.shape.n_skipped;
-        let sheet = self.member.sheets().zip(self.shape.sheet).and_then(|(sheets, idx)| sheets.get(idx));
+        let sheet = self
+            .member
+            .sheets()
+            .zip(self.shape.sheet)
+            .and_then(|(sheets, idx)| sheets.get(idx));
         if let Some(sheet) = sheet {
-            return self.reading(others).read(&mut sheet.rows(), n_skipped, u64::MAX, watch);
+            return self
+                .reading(others)
+                .read(&mut sheet.rows(), n_skipped, u64::MAX, watch);
         }
         let mut rows = records(self.member, &self.shape).map_err(Stop::Failed)?;
-        self.reading(others).read(&mut rows, n_skipped, u64::MAX, watch)
+        self.reading(others)
+            .read(&mut rows, n_skipped, u64::MAX, watch)
     }
 
     /// Reads a large plain file by several threads. Nothing if it is not one.
@@ -252,31 +291,53 @@ impl One<'_> {
     ) -> Option<std::result::Result<Harvest<S>, Stop>> {
         let path = self.member.plain()?;
         let shape = &self.shape;
-        let simple = shape.encoded.is_utf8() && !shape.forced && !shape.lone_returns && shape.columns.once.is_empty();
+        let simple = shape.encoded.is_utf8()
+            && !shape.forced
+            && !shape.lone_returns
+            && shape.columns.once.is_empty();
         if !simple || self.facts.is_some() || self.member.bytes < PART_BYTES_LEAST {
             return None;
         }
-        let failed = |error: std::io::Error| Stop::Failed(SalesError::io(&self.member.name, &error));
+        let failed =
+            |error: std::io::Error| Stop::Failed(SalesError::io(&self.member.name, &error));
         let begin = shape.encoded.mark as u64;
         let cut = |n: u64| begin + (self.member.bytes - begin) * n / PARTS;
         let one = |n: u64| -> std::result::Result<Part<S>, Stop> {
             let mut file = File::open(path).map_err(failed)?;
-            let from = if n == 0 { begin } else { line_after(&mut file, cut(n)).map_err(failed)? };
-            let to = if n + 1 == PARTS { u64::MAX } else { line_after(&mut file, cut(n + 1)).map_err(failed)? };
+            let from = if n == 0 {
+                begin
+            } else {
+                line_after(&mut file, cut(n)).map_err(failed)?
+            };
+            let to = if n + 1 == PARTS {
+                u64::MAX
+            } else {
+                line_after(&mut file, cut(n + 1)).map_err(failed)?
+            };
             file.seek(SeekFrom::Start(from)).map_err(failed)?;
             let mut rows = Records::new(file, shape.dialect, true, 1);
-            let (n_skipped, length) = (if n == 0 { shape.n_skipped } else { 0 }, to.saturating_sub(from));
+            let (n_skipped, length) = (
+                if n == 0 { shape.n_skipped } else { 0 },
+                to.saturating_sub(from),
+            );
             let mut reading = self.reading(others);
             if n > 0 {
                 reading.begins_at(from);
             }
             let harvest = reading.read(&mut rows, n_skipped, length, watch)?;
             let (bytes, lines) = (rows.bytes(), rows.next_line() - 1);
-            Ok(Part { harvest, whole: bytes <= length, lines })
+            Ok(Part {
+                harvest,
+                whole: bytes <= length,
+                lines,
+            })
         };
         let parts: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..PARTS).map(|n| scope.spawn(move || one(n))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("a part is read or fails")).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("a part is read or fails"))
+                .collect()
         });
         joined(parts)
     }

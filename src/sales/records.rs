@@ -74,7 +74,7 @@ pub(super) struct Records<R> {
     line: u64,
     /// The line of the current record.
     record_line: u64,
-    cells: Vec<(u32, u32)>,
+    cells: Vec<(usize, usize)>,
     /// The current record, if it had to be unquoted.
     unquoted: Vec<u8>,
     in_unquoted: bool,
@@ -154,7 +154,7 @@ impl<R: Read> Records<R> {
                     Some(b'\n') => return self.ended_at(from, to),
                     Some(b'"') => return Cut::Quoted,
                     _ => {
-                        self.cells.push((from as u32, to as u32));
+                        self.cells.push((from, to));
                         from = to + 1;
                     }
                 }
@@ -165,7 +165,7 @@ impl<R: Read> Records<R> {
                 if rest.get(found) == Some(&b'\n') {
                     return self.ended_at(from, to);
                 }
-                self.cells.push((from as u32, to as u32));
+                self.cells.push((from, to));
                 from = to + 1;
             }
         }
@@ -176,7 +176,7 @@ impl<R: Read> Records<R> {
     fn ended_at(&mut self, from: usize, newline: usize) -> Cut {
         let returned = newline > from && self.block.get(newline - 1) == Some(&b'\r');
         let to = if returned { newline - 1 } else { newline };
-        self.cells.push((from as u32, to as u32));
+        self.cells.push((from, to));
         Cut::Whole { next: newline + 1 }
     }
 
@@ -189,7 +189,7 @@ impl<R: Read> Records<R> {
         self.cells.clear();
         let mut from = self.at;
         for found in memchr::memchr_iter(self.dialect.separator, rest) {
-            self.cells.push((from as u32, (self.at + found) as u32));
+            self.cells.push((from, (self.at + found)));
             from = self.at + found + 1;
         }
         let end = if rest.last() == Some(&b'\r') {
@@ -197,7 +197,7 @@ impl<R: Read> Records<R> {
         } else {
             self.filled
         };
-        self.cells.push((from as u32, end as u32));
+        self.cells.push((from, end));
         self.at = self.filled;
         self.line += 1;
         Ok(true)
@@ -209,7 +209,11 @@ impl<R: Read> Records<R> {
         self.quoted.reset();
         self.unquoted.resize(self.unquoted.len().max(1 << 12), 0);
         loop {
-            let upto = if self.ended { self.filled } else { self.checked };
+            let upto = if self.ended {
+                self.filled
+            } else {
+                self.checked
+            };
             let input = self
                 .block
                 .get(self.at + used..upto.max(self.at + used))
@@ -279,7 +283,7 @@ impl<R: Read> Records<R> {
         self.cells.clear();
         let mut from = 0;
         for &to in self.ends.get(..n_ends).unwrap_or_default() {
-            self.cells.push((from as u32, to as u32));
+            self.cells.push((from, to));
             from = to;
         }
         self.in_unquoted = true;
@@ -320,7 +324,10 @@ impl<R: Read> Records<R> {
 
     /// Checks the whole lines that came in; the rest of a line waits, for it may end within a letter.
     fn check_lines(&mut self) -> Result<(), Broken> {
-        let fresh = self.block.get(self.checked..self.filled).unwrap_or_default();
+        let fresh = self
+            .block
+            .get(self.checked..self.filled)
+            .unwrap_or_default();
         let n_whole = if self.ended {
             fresh.len()
         } else {
@@ -355,6 +362,10 @@ impl<R: Read> Rows for Records<R> {
         self.next_record()
     }
 
+    #[expect(
+        clippy::misnamed_getters,
+        reason = "`line` is where the next record begins"
+    )]
     fn line(&self) -> u64 {
         self.record_line
     }
@@ -372,7 +383,7 @@ impl<R: Read> Rows for Records<R> {
         };
         self.cells
             .get(idx)
-            .and_then(|&(from, to)| held.get(from as usize..to as usize))
+            .and_then(|&(from, to)| held.get(from..to))
             .unwrap_or_default()
     }
 
@@ -423,8 +434,10 @@ mod tests {
             .iter()
             .map(|(line, cells)| (*line, cells.iter().map(String::as_str).collect()))
             .collect();
-        let expected: Vec<(u64, Vec<&str>)> =
-            expected.iter().map(|(line, cells)| (*line, cells.to_vec())).collect();
+        let expected: Vec<(u64, Vec<&str>)> = expected
+            .iter()
+            .map(|(line, cells)| (*line, cells.to_vec()))
+            .collect();
         assert_eq!(found, expected, "{text:?}");
     }
 
@@ -435,17 +448,37 @@ mod tests {
         check("a,b\r\nc,\r\n", true, &[(1, &["a", "b"]), (2, &["c", ""])]);
         check("a,b\nc,d", true, &[(1, &["a", "b"]), (2, &["c", "d"])]);
         check("\n\na\n", true, &[(1, &[""]), (2, &[""]), (3, &["a"])]);
-        check("a,\"b\nc\",d\ne", true, &[(1, &["a", "b\nc", "d"]), (3, &["e"])]);
-        check("a,\"b\"\"\"\r\nc,d\r\n", true, &[(1, &["a", "b\""]), (2, &["c", "d"])]);
+        check(
+            "a,\"b\nc\",d\ne",
+            true,
+            &[(1, &["a", "b\nc", "d"]), (3, &["e"])],
+        );
+        check(
+            "a,\"b\"\"\"\r\nc,d\r\n",
+            true,
+            &[(1, &["a", "b\""]), (2, &["c", "d"])],
+        );
         check("\"a\",\"b\"\nc", true, &[(1, &["a", "b"]), (2, &["c"])]);
         check("a,\"b\"", true, &[(1, &["a", "b"])]);
-        check("12\" x,b\nc,d\n", true, &[(1, &["12\" x", "b"]), (2, &["c", "d"])]);
-        check("12\" x,\"b\nc,d\n", false, &[(1, &["12\" x", "\"b"]), (2, &["c", "d"])]);
+        check(
+            "12\" x,b\nc,d\n",
+            true,
+            &[(1, &["12\" x", "b"]), (2, &["c", "d"])],
+        );
+        check(
+            "12\" x,\"b\nc,d\n",
+            false,
+            &[(1, &["12\" x", "\"b"]), (2, &["c", "d"])],
+        );
     }
 
     #[test]
     fn an_open_quote_costs_one_line() {
-        check("a\n\"b,c\nd,e\n", true, &[(1, &["a"]), (2, &["OPEN"]), (3, &["d", "e"])]);
+        check(
+            "a\n\"b,c\nd,e\n",
+            true,
+            &[(1, &["a"]), (2, &["OPEN"]), (3, &["d", "e"])],
+        );
     }
 
     #[test]

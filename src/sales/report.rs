@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::Request;
 use super::demand::{Demand, Fate, Window};
-use super::harvest::{NO_HOUR, Sales, Words};
+use super::harvest::{NO_HOUR, Words};
 use super::lines;
 use super::read::{Everything, ReadFile};
 use super::zone::Zone;
+use crate::domain::abc::{Class, classes};
 use crate::domain::clock::Timestamp;
 use crate::domain::tier::Tier;
-use crate::domain::velocity::{Hours, Velocity};
+use crate::domain::velocity::{Hours, Shop, Velocity};
 
 /// Rows by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -127,6 +128,8 @@ pub struct SkuReport {
     pub borderline: bool,
     /// Some of its sales have no time of day.
     pub has_days: bool,
+    /// Its class by share of all units: another thing than its tier.
+    pub units_class: Class,
     /// Units by channel.
     pub channels: BTreeMap<String, f64>,
 }
@@ -219,7 +222,10 @@ pub(super) struct Counts {
     pub(super) duplicates: (u64, i64),
 }
 
-#[expect(clippy::cast_precision_loss, reason = "units of one run are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "units of one run are far below 2^52"
+)]
 fn units(milli: i64) -> f64 {
     milli as f64 / 1_000.0
 }
@@ -250,7 +256,6 @@ impl SkuReport {
         name: &str,
         velocity: Velocity,
         last_14d_peak: f64,
-        peak_orders_per_hour: f64,
         demand: &Demand,
         channels: &Words,
         window: Window,
@@ -274,15 +279,17 @@ impl SkuReport {
             units: velocity.units,
             orders: velocity.orders as u64,
             orders_in_peak_hours: velocity.orders_in_peak as u64,
-            peak_orders_per_hour,
+            peak_orders_per_hour: 0.0,
             exposure_hours: velocity.exposure_hours as u64,
             order_cap: velocity.order_cap,
             max_hour_units: velocity.max_hour_units,
             last_14d_peak,
-            rising: velocity.orders >= crate::domain::velocity::ORDERS_LEAST && Tier::of_peak(last_14d_peak) < tier,
+            rising: velocity.orders >= crate::domain::velocity::ORDERS_LEAST
+                && Tier::of_peak(last_14d_peak) < tier,
             provisional: velocity.provisional(window.hours()),
             borderline: velocity.borderline(),
             has_days: !demand.days.is_empty(),
+            units_class: Class::C,
             channels: demand.channels.iter().map(channel).collect(),
         }
     }
@@ -314,29 +321,34 @@ impl SkuReport {
             provisional: false,
             borderline: false,
             has_days: false,
+            units_class: Class::C,
             channels: BTreeMap::new(),
         }
     }
 }
 
 impl Heat {
-    pub(super) fn new(sales: &Sales, window: Window, zone: Zone) -> Self {
-        let mut rows = vec![vec![0_u64; 24]; 7];
-        let mut last = None;
-        for (idx, (&order, &hour)) in sales.order.iter().zip(&sales.hour).enumerate() {
-            let timed = sales.day_hours.get(idx).copied().unwrap_or(0) == 0;
-            if !timed || last == Some((order, hour)) || window.at(hour).is_none() {
-                continue;
-            }
-            last = Some((order, hour));
-            let wall_hour = zone.wall(i64::from(hour) * 3_600).div_euclid(3_600);
+    pub(super) fn new(shop: &Shop, window: Window, zone: Zone) -> Self {
+        let mut sums = vec![vec![0.0_f64; 24]; 7];
+        for hour in 0..window.hours() {
+            let utc_hour = i64::from(window.start) + i64::try_from(hour).unwrap_or(0);
+            let wall_hour = zone.wall(utc_hour * 3_600).div_euclid(3_600);
             // 1970-01-01 was a Thursday.
             let day = usize::try_from((wall_hour.div_euclid(24) + 3).rem_euclid(7)).unwrap_or(0);
             let of_day = usize::try_from(wall_hour.rem_euclid(24)).unwrap_or(0);
-            if let Some(count) = rows.get_mut(day).and_then(|row| row.get_mut(of_day)) {
-                *count += 1;
+            if let Some(sum) = sums.get_mut(day).and_then(|row| row.get_mut(of_day)) {
+                *sum += shop.orders(hour);
             }
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts of orders"
+        )]
+        let rows = sums
+            .iter()
+            .map(|row| row.iter().map(|sum| sum.round() as u64).collect())
+            .collect();
         Self {
             timezone: zone.tz().name().to_owned(),
             rows,
@@ -345,17 +357,26 @@ impl Heat {
 }
 
 /// Brings everything together.
+#[expect(clippy::too_many_lines, reason = "one list of what is told")]
 #[expect(clippy::too_many_arguments, reason = "each part is told once, here")]
 pub(super) fn whole<S>(
     request: &Request,
     found: Everything<S>,
     window: Window,
-    skus: Vec<SkuReport>,
+    mut skus: Vec<SkuReport>,
     counts: Counts,
     gaps: Vec<Gap>,
     heat: Option<Heat>,
     fates: &[Fate],
 ) -> Classified {
+    let units: Vec<(&str, f64)> = skus
+        .iter()
+        .map(|sku| (sku.sku.as_str(), sku.units))
+        .collect();
+    let classes = classes(&units);
+    for (sku, class) in skus.iter_mut().zip(classes) {
+        sku.units_class = class;
+    }
     let harvest = found.harvest;
     let names: Vec<String> = found.files.iter().map(|file| file.name.clone()).collect();
     let name = |file: u16| names.get(usize::from(file)).cloned().unwrap_or_default();
@@ -375,22 +396,33 @@ pub(super) fn whole<S>(
         .filter_map(|file| file.shape.profile.time.zone.clone())
         .chain(request.tz.map(|tz| tz.name().to_owned()))
         .collect();
-    let lines = request
-        .lines
-        .then(|| harvest.lines.into_iter().map(|line| told(line, &names, window, fates)).collect());
+    let lines = request.lines.then(|| {
+        harvest
+            .lines
+            .into_iter()
+            .map(|line| told(line, &names, window, fates))
+            .collect()
+    });
     let incomplete = incomplete(&found.files, window);
-    let files: Vec<FileReport> = found.files.iter().map(|file| of_file(file, request)).collect();
+    let files: Vec<FileReport> = found
+        .files
+        .iter()
+        .map(|file| of_file(file, request))
+        .collect();
     let mut warnings = warnings(&found.files, &found.copies, &skus, window);
     if let Some(day) = incomplete {
         let day = instant(i64::from(day) * 24);
-        let n_days = (i64::from(window.end) - day.millis() / 3_600_000).div_euclid(24).max(1);
+        let n_hours = i64::from(window.end) - day.millis() / 3_600_000;
+        let n_days = (n_hours + 23).div_euclid(24);
         warnings.insert(0, format!(
             "the last {n_days} days look incomplete: far fewer rows than before; hint: export again, or --as-of {}",
             day.to_seconds_text()
         ));
     }
     Classified {
-        as_of: request.as_of.unwrap_or_else(|| instant(i64::from(window.end))),
+        as_of: request
+            .as_of
+            .unwrap_or_else(|| instant(i64::from(window.end))),
         window_hours: u32::try_from(window.hours()).unwrap_or(u32::MAX),
         timezone: zones.into_iter().next().unwrap_or_else(|| "UTC".to_owned()),
         rows: Rows {
@@ -412,7 +444,12 @@ pub(super) fn whole<S>(
 }
 
 /// Rows by reason. A row outside the window is only that.
-fn ignored(known: &super::harvest::Ignored, reasons: &Words, window: Window, counts: Counts) -> Vec<Ignored> {
+fn ignored(
+    known: &super::harvest::Ignored,
+    reasons: &Words,
+    window: Window,
+    counts: Counts,
+) -> Vec<Ignored> {
     let mut sums: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
     let mut add = |reason, rows: u64, milli: i64| {
         let sum = sums.entry(reason).or_default();
@@ -421,7 +458,15 @@ fn ignored(known: &super::harvest::Ignored, reasons: &Words, window: Window, cou
     };
     for (&(reason, hour), &(rows, milli)) in known {
         let inside = hour == NO_HOUR || window.at(hour).is_some();
-        add(if inside { reasons.word(reason) } else { OUTSIDE }, rows, milli);
+        add(
+            if inside {
+                reasons.word(reason)
+            } else {
+                OUTSIDE
+            },
+            rows,
+            milli,
+        );
     }
     add(OUTSIDE, counts.outside.0, counts.outside.1);
     add("duplicate", counts.duplicates.0, counts.duplicates.1);
@@ -443,13 +488,17 @@ fn told(line: lines::Line, names: &[String], window: Window, fates: &[Fate]) -> 
     let (counted, reason) = match fate {
         Some(Fate::Outside) => (false, OUTSIDE.to_owned()),
         Some(Fate::Duplicate) => (false, "duplicate".to_owned()),
-        Some(Fate::Counted) => (line.counted, line.reason),
-        None if line.hour != NO_HOUR && window.at(line.hour).is_none() => (false, OUTSIDE.to_owned()),
-        None => (line.counted, line.reason),
+        None if line.hour != NO_HOUR && window.at(line.hour).is_none() => {
+            (false, OUTSIDE.to_owned())
+        }
+        Some(Fate::Counted) | None => (line.counted, line.reason),
     };
     LineReport {
-        file: names.get(usize::from(line.file)).cloned().unwrap_or_default(),
-        line: line.line,
+        file: names
+            .get(usize::from(line.file))
+            .cloned()
+            .unwrap_or_default(),
+        line: line.at_line,
         order: line.order,
         sku: line.sku,
         quantity: line.milli.map_or(serde_json::Value::Null, lines::units),
@@ -464,9 +513,17 @@ fn told(line: lines::Line, names: &[String], window: Window, fates: &[Fate]) -> 
 fn of_file(file: &ReadFile, request: &Request) -> FileReport {
     let tally = &file.tally;
     let shape = &file.shape;
-    let zone = shape.profile.time.zone.clone().or(request.tz.map(|tz| tz.name().to_owned()));
+    let zone = shape
+        .profile
+        .time
+        .zone
+        .clone()
+        .or(request.tz.map(|tz| tz.name().to_owned()));
     let text = |seconds: i64| Timestamp::from_millis(seconds * 1_000).to_seconds_text();
-    let span = match (tally.rows_by_day.keys().next(), tally.rows_by_day.keys().next_back()) {
+    let span = match (
+        tally.rows_by_day.keys().next(),
+        tally.rows_by_day.keys().next_back(),
+    ) {
         (Some(first), Some(last)) => usize::try_from(last - first + 1).unwrap_or(0),
         _ => 0,
     };
@@ -476,7 +533,11 @@ fn of_file(file: &ReadFile, request: &Request) -> FileReport {
         encoding: shape.encoding_name().to_owned(),
         separator: shape.separator_name().to_owned(),
         timezone: zone,
-        resolution: tally.resolutions.iter().map(|resolution| resolution.word()).collect(),
+        resolution: tally
+            .resolutions
+            .iter()
+            .map(|resolution| resolution.word())
+            .collect(),
         read: tally.read,
         demand: tally.counted,
         rejected: tally.rejected,
@@ -502,27 +563,46 @@ fn incomplete(files: &[ReadFile], window: Window) -> Option<i32> {
             *rows.entry(day).or_default() += n;
         }
     }
-    let last = rows.keys().next_back().copied()?.min((window.end - 1).div_euclid(24));
+    let last = rows
+        .keys()
+        .next_back()
+        .copied()?
+        .min((window.end - 1).div_euclid(24));
     // The last day may be half over; it is no evidence, but it belongs to the drop.
     let count = |day: i32| rows.get(&day).copied().unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "rows of a day")]
-    let mean = |from: i32, to: i32| (from..to).map(|day| count(day) as f64).sum::<f64>() / f64::from((to - from).max(1));
+    let mean = |from: i32, to: i32| {
+        (from..to).map(|day| count(day) as f64).sum::<f64>() / f64::from((to - from).max(1))
+    };
     let first = rows.keys().next().copied()?;
-    (DROP_DAYS_LEAST..=DROP_DAYS_MAX).rev().map(|n| last + 1 - n).find(|&begin| {
-        let before = begin - DAYS_BEFORE;
-        let usual = mean(before, begin);
-        let sold_before = (before..begin).filter(|day| count(*day) > 0).count();
-        #[expect(clippy::cast_precision_loss, reason = "rows of a day")]
-        let low = (begin..last).all(|day| (count(day) as f64) < DROP_SHARE * usual);
-        let last_before = count(begin - 1) as f64;
-        before >= first && usual >= 10.0 && sold_before >= 20 && low && last_before >= DROP_SHARE * usual
-    })
+    (DROP_DAYS_LEAST..=DROP_DAYS_MAX)
+        .rev()
+        .map(|n| last + 1 - n)
+        .find(|&begin| {
+            let before = begin - DAYS_BEFORE;
+            let usual = mean(before, begin);
+            let sold_before = (before..begin).filter(|day| count(*day) > 0).count();
+            let low = (begin..last).all(|day| mean(day, day + 1) < DROP_SHARE * usual);
+            let last_before = mean(begin - 1, begin);
+            before >= first
+                && usual >= 10.0
+                && sold_before >= 20
+                && low
+                && last_before >= DROP_SHARE * usual
+        })
 }
 
-fn warnings(files: &[ReadFile], copies: &[(String, String)], skus: &[SkuReport], window: Window) -> Vec<String> {
+fn warnings(
+    files: &[ReadFile],
+    copies: &[(String, String)],
+    skus: &[SkuReport],
+    window: Window,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (copy, original) in copies {
-        found.push(format!("{copy}: the same bytes as {original}; it is read once"));
+        found.push(format!(
+            "{copy}: the same bytes as {original}; it is read once"
+        ));
     }
     for file in files {
         of_one_file(file, &mut found);
@@ -532,7 +612,9 @@ fn warnings(files: &[ReadFile], copies: &[(String, String)], skus: &[SkuReport],
         && last - first > 86_400
     {
         let days = (last - first) / 86_400;
-        found.push(format!("the files end {days} days apart, so the last days lack some of the sales"));
+        found.push(format!(
+            "the files end {days} days apart, so the last days lack some of the sales"
+        ));
     }
     found.extend(aggregators(files));
     similar(skus, &mut found);
@@ -552,12 +634,28 @@ fn of_one_file(file: &ReadFile, found: &mut Vec<String>) {
             found.push(format!("{name}: {n} {says}"));
         }
     };
-    say(odd.ambiguous, "local times happened twice when the clock went back; the file's order decides, else the first");
-    say(odd.missing, "local times do not exist, for the clock went forward; they are taken as after the jump");
+    say(
+        odd.ambiguous,
+        "local times happened twice when the clock went back; the file's order decides, else the first",
+    );
+    say(
+        odd.missing,
+        "local times do not exist, for the clock went forward; they are taken as after the jump",
+    );
     say(odd.fractions, "quantities are not whole");
-    say(odd.numeric_skus, "SKUs are numbers in the sheet; zeros in front of them may be lost");
-    say(odd.undecodable, "rows hold bytes that the encoding does not know, in cells that do not matter here");
-    let only_days = file.tally.resolutions.iter().any(|r| matches!(r, super::Resolution::Day));
+    say(
+        odd.numeric_skus,
+        "SKUs are numbers in the sheet; zeros in front of them may be lost",
+    );
+    say(
+        odd.undecodable,
+        "rows hold bytes that the encoding does not know, in cells that do not matter here",
+    );
+    let only_days = file
+        .tally
+        .resolutions
+        .iter()
+        .any(|r| matches!(r, super::Resolution::Day));
     if only_days && file.shape.profile.time.zone.is_none() && file.shape.columns.zone.is_none() {
         found.push(format!("{name}: its days have no zone of their own; they are days of --tz, or of UTC without it"));
     }
@@ -601,7 +699,9 @@ fn similar(skus: &[SkuReport], found: &mut Vec<String>) {
     for (pairs, how) in [(by_case, "by case"), (by_zeros, "by zeros in front")] {
         if let Some(first) = pairs.first() {
             let n = pairs.len();
-            found.push(format!("{n} pairs of SKUs differ {how} only, such as {first}; each counts by itself"));
+            found.push(format!(
+                "{n} pairs of SKUs differ {how} only, such as {first}; each counts by itself"
+            ));
         }
     }
 }

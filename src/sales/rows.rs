@@ -22,6 +22,10 @@ use super::zones::Zones;
 
 /// Rows between two words to whoever watches.
 const ROWS_PER_WORD: u64 = 1 << 16;
+/// Bytes of a time up to its hour: `2026-11-01T05:`.
+const HOUR_BYTES: usize = 14;
+/// What stands for bytes that could not be decoded.
+const REPLACED: &[u8] = "\u{fffd}".as_bytes();
 /// Seconds of a day.
 const DAY_S: i64 = 86_400;
 /// Most channels of one run; more is a column that is none.
@@ -80,7 +84,14 @@ pub(super) struct Reading<'a, S> {
     /// By cell: number and hash of the channel.
     channels: Map<Box<[u8]>, (u32, u64)>,
     default_channel: (u32, u64),
+    last_channel: (Vec<u8>, (u32, u64)),
     last_time: (Vec<u8>, Option<When>),
+    /// The first bytes of a time in UTC up to its hour, and the seconds of that hour.
+    last_hour: ([u8; HOUR_BYTES], i64),
+    /// Whether orders have to be told apart.
+    orders_matter: bool,
+    /// Bytes that could not be decoded were replaced.
+    replaced: bool,
     last_s: Option<i64>,
     once: HashSet<u64>,
     fresh: bool,
@@ -104,7 +115,7 @@ struct When {
 
 /// What a row says, before it is decided whether it counts.
 struct Said<'r> {
-    order: &'r str,
+    order: &'r [u8],
     milli: Result<i64, NoQuantity>,
     when: Result<When, NoMoment>,
     channel: (u32, u64),
@@ -136,7 +147,13 @@ impl<'a, S: Sink> Reading<'a, S> {
             zones: Zones::new(&shape.profile.time, terms.tz),
             channels: Map::default(),
             default_channel,
+            last_channel: (Vec::new(), default_channel),
             last_time: (Vec::new(), None),
+            last_hour: ([0; HOUR_BYTES], 0),
+            replaced: shape.forced || !shape.encoded.is_utf8(),
+            orders_matter: S::ORDERS
+                || shape.columns.order_cells.iter().any(Option::is_some)
+                || shape.columns.parent.is_some(),
             last_s: None,
             once: HashSet::new(),
             fresh: true,
@@ -169,7 +186,9 @@ impl<'a, S: Sink> Reading<'a, S> {
                     self.reject(line, "a quote is opened in this line and never closed");
                     continue;
                 }
-                Err(Broken::Io(error)) => return Err(Stop::Failed(SalesError::io(self.path, &error))),
+                Err(Broken::Io(error)) => {
+                    return Err(Stop::Failed(SalesError::io(self.path, &error)));
+                }
                 Err(Broken::NotUtf8) => return Err(Stop::NotUtf8),
                 Err(Broken::LoneReturn) => return Err(Stop::LoneReturn),
             };
@@ -199,7 +218,9 @@ impl<'a, S: Sink> Reading<'a, S> {
             let columns = &self.shape.columns;
             let sku = columns.sku.map_or(&[][..], |column| rows.cell(column));
             let quantity = columns.quantity.map_or(&[][..], |column| rows.cell(column));
-            if (sku.is_empty() || quantity.is_empty() || fresh) && self.is_none(rows, sku, quantity, fresh) {
+            if (sku.is_empty() || quantity.is_empty() || fresh)
+                && self.is_none(rows, sku, quantity, fresh)
+            {
                 return Ok(());
             }
             return self.item(rows, sku, quantity);
@@ -210,8 +231,11 @@ impl<'a, S: Sink> Reading<'a, S> {
     /// Whether a record is no row at all: blank, a footer, an explanation of the columns.
     fn is_none(&self, rows: &impl Rows, sku: &[u8], quantity: &[u8], fresh: bool) -> bool {
         let layout = &self.shape.profile.layout;
-        let padding = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|text| cells::trimmed(text).is_empty());
-        if fresh && layout.description_row && cells::number(quantity, Some(Decimal::Point)).is_err() {
+        let padding = |cell: &[u8]| {
+            std::str::from_utf8(cell).is_ok_and(|text| cells::trimmed(text).is_empty())
+        };
+        if fresh && layout.description_row && cells::number(quantity, Some(Decimal::Point)).is_err()
+        {
             return true;
         }
         if !padding(sku) || !padding(quantity) {
@@ -221,7 +245,9 @@ impl<'a, S: Sink> Reading<'a, S> {
             let text = String::from_utf8_lossy(cell);
             layout.junk.iter().any(|junk| text.contains(junk.as_str()))
         };
-        (0..rows.width()).all(|idx| padding(rows.cell(idx))) || junk(rows.cell(0)) || junk(rows.cell(1))
+        (0..rows.width()).all(|idx| padding(rows.cell(idx)))
+            || junk(rows.cell(0))
+            || junk(rows.cell(1))
     }
 
     fn packed(&mut self, rows: &impl Rows) -> Result<(), Stop> {
@@ -253,23 +279,46 @@ impl<'a, S: Sink> Reading<'a, S> {
             Some(item) if self.terms.item_as_sku && sku.trim_ascii().is_empty() => rows.cell(item),
             _ => sku,
         };
-        if columns.quantity.is_some_and(|idx| quantity.first().is_some_and(u8::is_ascii_alphabetic) && columns.header.repeats(idx, quantity)) {
+        if columns.quantity.is_some_and(|idx| {
+            quantity.first().is_some_and(u8::is_ascii_alphabetic)
+                && columns.header.repeats(idx, quantity)
+        }) {
             return Ok(());
         }
         self.harvest.tally.read += 1;
         let decimal = self.decimal();
+        if self.replaced {
+            self.note_replaced(rows);
+        }
         let milli = match cells::quantity(quantity, decimal) {
-            Err(NoQuantity::Sign) => return Err(self.ask("1.000 may be one or a thousand", "say --decimal point or --decimal comma")),
+            Err(NoQuantity::Sign) => {
+                return Err(self.ask(
+                    "1.000 may be one or a thousand",
+                    "say --decimal point or --decimal comma",
+                ));
+            }
             other => other,
         };
-        let order_name = facts::order_name(columns, rows);
+        let order_name = if self.orders_matter {
+            facts::order_name(columns, rows)
+        } else {
+            None
+        };
         let when = self.when(rows)?;
         let channel = self.channel(rows);
-        let sku_number = self.shelf.number(sku, &self.shape.profile.sku, self.terms.catalog, &mut self.harvest.skus);
-        let order_cell = columns.order.iter().map(|&column| rows.cell(column).trim_ascii()).find(|cell| !cell.is_empty());
-        let order_text = order_cell.map_or("", |cell| std::str::from_utf8(cell).unwrap_or_default());
+        let sku_number = self.shelf.number(
+            sku,
+            &self.shape.profile.sku,
+            self.terms.catalog,
+            &mut self.harvest.skus,
+        );
+        let order_cell = columns
+            .order
+            .iter()
+            .map(|&column| rows.cell(column).trim_ascii())
+            .find(|cell| !cell.is_empty());
         let mut said = Said {
-            order: order_text,
+            order: order_cell.unwrap_or_default(),
             milli,
             when,
             channel,
@@ -286,6 +335,20 @@ impl<'a, S: Sink> Reading<'a, S> {
         }
         self.count(rows, said, sku, order_name);
         Ok(())
+    }
+
+    /// Counts rows with bytes that could not be decoded, where they do no harm.
+    fn note_replaced(&mut self, rows: &impl Rows) {
+        let columns = &self.shape.columns;
+        let matters = |idx: usize| {
+            Some(idx) == columns.sku
+                || Some(idx) == columns.quantity
+                || columns.order.contains(&idx)
+        };
+        let replaced = |idx: usize| memchr::memmem::find(rows.cell(idx), REPLACED).is_some();
+        if (0..rows.width()).any(|idx| !matters(idx) && replaced(idx)) {
+            self.harvest.tally.odd.undecodable += 1;
+        }
     }
 
     /// The row passed all rules: it counts unless a cell of it cannot.
@@ -310,17 +373,27 @@ impl<'a, S: Sink> Reading<'a, S> {
             Ok(milli) => milli,
             Err(why) => return self.refuse(rows, &said, no_quantity(why).to_owned()),
         };
-        let when = match said.when {
-            Ok(when) => when,
-            Err(_) => return self.refuse(rows, &said, self.no_time(rows)),
+        let Ok(when) = said.when else {
+            return self.refuse(rows, &said, self.no_time(rows));
         };
         if when.utc_s > self.terms.latest_s {
             return self.refuse(rows, &said, "the time is in the future".to_owned());
         }
+        if self.replaced && memchr::memmem::find(said.order, REPLACED).is_some() {
+            return self.refuse(
+                rows,
+                &said,
+                "the order holds bytes that the file's encoding does not know".to_owned(),
+            );
+        }
         if self.is_repeated(rows) {
             return self.ignore(rows, &said, "duplicate");
         }
-        let numeric = self.shape.columns.sku.is_some_and(|column| rows.is_number(column));
+        let numeric = self
+            .shape
+            .columns
+            .sku
+            .is_some_and(|column| rows.is_number(column));
         self.harvest.tally.odd.numeric_skus += u64::from(numeric);
         if said.note.is_empty() && numeric {
             said.note = Cow::Borrowed("sku_numeric_cell_leading_zeros_lost?");
@@ -335,7 +408,14 @@ impl<'a, S: Sink> Reading<'a, S> {
     }
 
     #[inline]
-    fn sell(&mut self, rows: &impl Rows, said: &Said<'_>, when: When, milli: i64, order_name: Option<u64>) {
+    fn sell(
+        &mut self,
+        rows: &impl Rows,
+        said: &Said<'_>,
+        when: When,
+        milli: i64,
+        order_name: Option<u64>,
+    ) {
         let tally = &mut self.harvest.tally;
         tally.counted += 1;
         tally.odd.fractions += u64::from(milli % MILLI != 0);
@@ -354,8 +434,14 @@ impl<'a, S: Sink> Reading<'a, S> {
         } else {
             0
         };
-        let line = match self.shape.columns.line.filter(|_| S::ORDERS).map(|column| rows.cell(column).trim_ascii()) {
-            Some(cell) if !cell.is_empty() && cell != b"0" => (facts::hash(cell) as u32) | 1,
+        let line = match self
+            .shape
+            .columns
+            .line
+            .filter(|_| S::ORDERS)
+            .map(|column| rows.cell(column).trim_ascii())
+        {
+            Some(cell) if !cell.is_empty() && cell != b"0" => short_hash(cell),
             _ => 0,
         };
         let mut sale = Sale {
@@ -366,6 +452,7 @@ impl<'a, S: Sink> Reading<'a, S> {
             hour: when.hour,
             milli: u32::try_from(milli).unwrap_or(u32::MAX),
             day_hours: when.day_hours,
+            further: false,
         };
         match self.shelf.goods(said.sku) {
             Goods::One(sku) => {
@@ -377,6 +464,7 @@ impl<'a, S: Sink> Reading<'a, S> {
                     sale.sku = *sku;
                     sale.milli = u32::try_from(milli * i64::from(*units)).unwrap_or(u32::MAX);
                     self.harvest.sink.sale(sale);
+                    sale.further = true;
                 }
             }
             Goods::Empty | Goods::Damaged { .. } => {}
@@ -390,7 +478,11 @@ impl<'a, S: Sink> Reading<'a, S> {
             let place = [rows.line().to_le_bytes(), self.begin.to_le_bytes()];
             return facts::hash(place.as_flattened()) ^ facts::hash(self.path.as_bytes());
         };
-        let key = self.shape.columns.key.map(|column| self.filled(rows, column, order_name));
+        let key = self
+            .shape
+            .columns
+            .key
+            .map(|column| self.filled(rows, column, order_name));
         let name = match key {
             Some(key) if !key.is_empty() => facts::hash(key),
             _ => name,
@@ -404,13 +496,22 @@ impl<'a, S: Sink> Reading<'a, S> {
         if !cell.is_empty() {
             return cell;
         }
-        let place = self.shape.columns.order_cells.iter().position(|known| *known == Some(column));
+        let place = self
+            .shape
+            .columns
+            .order_cells
+            .iter()
+            .position(|known| *known == Some(column));
         let (Some(place), Some(order)) = (place, order) else {
             return cell;
         };
         let here = self.facts.and_then(|facts| facts.cells.get(order, place));
-        here.or_else(|| self.elsewhere.iter().find_map(|cells| cells.get(order, place)))
-            .map_or(cell, str::as_bytes)
+        here.or_else(|| {
+            self.elsewhere
+                .iter()
+                .find_map(|cells| cells.get(order, place))
+        })
+        .map_or(cell, str::as_bytes)
     }
 
     /// The first rule that holds.
@@ -420,10 +521,12 @@ impl<'a, S: Sink> Reading<'a, S> {
         shape.columns.rules.iter().find(|rule| {
             rule.when.iter().all(|condition| match condition.asked {
                 Asked::Column(column) => condition.of(self.filled(rows, column, order)),
-                Asked::Order => condition.of(said.order.as_bytes()),
+                Asked::Order => condition.of(said.order),
                 Asked::Sku => condition.of(self.sku_text(said.sku).as_bytes()),
                 #[expect(clippy::cast_precision_loss, reason = "compared with small bounds")]
-                Asked::Quantity => said.milli.is_ok_and(|milli| condition.bounds(milli as f64 / 1_000.0)),
+                Asked::Quantity => said
+                    .milli
+                    .is_ok_and(|milli| condition.bounds(milli as f64 / 1_000.0)),
             })
         })
     }
@@ -438,7 +541,10 @@ impl<'a, S: Sink> Reading<'a, S> {
 
     fn is_kit(&self, sku: &[u8], order: Option<u64>) -> bool {
         self.facts.is_some_and(|facts| {
-            !facts.parents.is_empty() && facts.parents.contains(&facts::parent_key(order.unwrap_or(0), sku))
+            !facts.parents.is_empty()
+                && facts
+                    .parents
+                    .contains(&facts::parent_key(order.unwrap_or(0), sku))
         })
     }
 
@@ -448,10 +554,13 @@ impl<'a, S: Sink> Reading<'a, S> {
         if once.is_empty() {
             return false;
         }
-        let key = once.iter().enumerate().fold(0, |key: u64, (place, &column)| {
-            let place = u32::try_from(place).unwrap_or(0);
-            key ^ facts::hash(rows.cell(column).trim_ascii()).rotate_left(place * 7)
-        });
+        let key = once
+            .iter()
+            .enumerate()
+            .fold(0, |key: u64, (place, &column)| {
+                let place = u32::try_from(place).unwrap_or(0);
+                key ^ facts::hash(rows.cell(column).trim_ascii()).rotate_left(place * 7)
+            });
         !self.once.insert(key)
     }
 
@@ -461,6 +570,17 @@ impl<'a, S: Sink> Reading<'a, S> {
             return self.default_channel;
         };
         let cell = rows.cell(column);
+        if self.last_channel.0 == cell && !cell.is_empty() {
+            return self.last_channel.1;
+        }
+        let known = self.known_channel(cell);
+        self.last_channel.0.clear();
+        self.last_channel.0.extend_from_slice(cell);
+        self.last_channel.1 = known;
+        known
+    }
+
+    fn known_channel(&mut self, cell: &[u8]) -> (u32, u64) {
         if let Some(&known) = self.channels.get(cell) {
             return known;
         }
@@ -477,7 +597,10 @@ impl<'a, S: Sink> Reading<'a, S> {
                 .iter()
                 .find(|(name, _)| name.to_lowercase() == lower)
                 .map_or(lower, |(_, name)| name.clone());
-            (self.harvest.channels.number(&named), facts::hash(named.as_bytes()))
+            (
+                self.harvest.channels.number(&named),
+                facts::hash(named.as_bytes()),
+            )
         };
         self.channels.insert(Box::from(cell), known);
         known
@@ -504,8 +627,18 @@ impl<'a, S: Sink> Reading<'a, S> {
         let Some(column) = columns.time else {
             return self.day_total();
         };
-        let cell = rows.cell(column);
+        let mut cell = rows.cell(column);
+        let first_row;
+        if cell.is_empty() && self.orders_matter {
+            first_row = self
+                .filled(rows, column, facts::order_name(columns, rows))
+                .to_vec();
+            cell = &first_row;
+        }
         let alone = columns.clock.is_none() && columns.zone.is_none();
+        if alone && let Some(when) = self.same_hour(cell) {
+            return Ok(Ok(when));
+        }
         if alone
             && self.last_time.0 == cell
             && let Some(when) = self.last_time.1
@@ -514,13 +647,16 @@ impl<'a, S: Sink> Reading<'a, S> {
         }
         let moment = match moment::iso(cell) {
             Some(moment) if columns.clock.is_none() => Ok(moment),
-            _ => self.written(rows, column)?,
+            _ => self.written(rows, column, cell)?,
         };
         let moment = match moment {
             Ok(moment) => moment,
             Err(why) => return Ok(Err(why)),
         };
         let when = self.instant(moment, columns.zone.map(|column| rows.cell(column)))?;
+        if let (true, Some(0), Some(hour)) = (alone, moment.offset_s, cell.first_chunk()) {
+            self.last_hour = (*hour, when.utc_s.div_euclid(3_600) * 3_600);
+        }
         if alone && when.note.is_empty() {
             self.last_time.0.clear();
             self.last_time.0.extend_from_slice(cell);
@@ -529,17 +665,54 @@ impl<'a, S: Sink> Reading<'a, S> {
         Ok(Ok(when))
     }
 
+    /// A time such as `2026-11-01T05:30:00Z` in the hour of the last one: most rows of an export.
+    #[inline]
+    fn same_hour(&mut self, cell: &[u8]) -> Option<When> {
+        let (hour, rest) = cell.split_first_chunk::<HOUR_BYTES>()?;
+        let &[m1, m2, b':', s1, s2, b'Z'] = rest else {
+            return None;
+        };
+        if *hour != self.last_hour.0 || self.shape.profile.time.posted {
+            return None;
+        }
+        let digit = |byte: u8| Some(i64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+        let (minute, second) = (digit(m1)? * 10 + digit(m2)?, digit(s1)? * 10 + digit(s2)?);
+        if minute > 59 || second > 59 {
+            return None;
+        }
+        let utc_s = self.last_hour.1 + minute * 60 + second;
+        self.last_s = Some(utc_s);
+        Some(When {
+            utc_s,
+            hour: hour_of(self.last_hour.1),
+            day_s: None,
+            day_hours: 0,
+            resolution: Resolution::Second,
+            note: "",
+        })
+    }
+
     /// A time in any form.
-    fn written(&self, rows: &impl Rows, column: usize) -> Result<Result<Moment, NoMoment>, Stop> {
-        let cell = String::from_utf8_lossy(rows.cell(column));
+    fn written(
+        &self,
+        rows: &impl Rows,
+        column: usize,
+        cell: &[u8],
+    ) -> Result<Result<Moment, NoMoment>, Stop> {
+        let cell = String::from_utf8_lossy(cell);
         let date = cells::trimmed(&cell);
         if rows.is_number(column)
             && let Some(moment) = date.parse().ok().and_then(moment::from_serial)
         {
             return Ok(Ok(moment));
         }
-        let text = joined(date, self.shape.columns.clock.map(|column| rows.cell(column)));
-        let order = self.facts.and_then(|facts| facts.order(self.shape, self.terms));
+        let text = joined(
+            date,
+            self.shape.columns.clock.map(|column| rows.cell(column)),
+        );
+        let order = self
+            .facts
+            .and_then(|facts| facts.order(self.shape, self.terms));
         let by_clock = || {
             let upper = text.to_ascii_uppercase();
             if upper.ends_with("AM") || upper.ends_with("PM") {
@@ -550,7 +723,9 @@ impl<'a, S: Sink> Reading<'a, S> {
         };
         match moment::any(&text, order) {
             Err(NoMoment::Order) if self.facts.is_none() => Err(Stop::NeedFacts),
-            Err(NoMoment::Order) if self.shape.profile.time.by_clock => Ok(moment::any(&text, Some(by_clock()))),
+            Err(NoMoment::Order) if self.shape.profile.time.by_clock => {
+                Ok(moment::any(&text, Some(by_clock())))
+            }
             Err(NoMoment::Order) => {
                 let disagree = self.facts.is_some_and(|facts| facts.dates_disagree);
                 let says = if disagree {
@@ -569,7 +744,11 @@ impl<'a, S: Sink> Reading<'a, S> {
     fn instant(&mut self, moment: Moment, zone_cell: Option<&[u8]>) -> Result<When, Stop> {
         let posted = self.shape.profile.time.posted;
         if moment.resolution == Resolution::Day {
-            let resolution = if posted { Resolution::Posted } else { Resolution::Day };
+            let resolution = if posted {
+                Resolution::Posted
+            } else {
+                Resolution::Day
+            };
             return Ok(self.day(moment.wall_s, zone_cell, resolution));
         }
         let (utc_s, note) = match moment.offset_s {
@@ -578,8 +757,15 @@ impl<'a, S: Sink> Reading<'a, S> {
         };
         self.last_s = Some(utc_s);
         if posted {
-            let wall_s = self.zones.of(zone_cell).map_or(utc_s, |zone| zone.wall(utc_s));
-            let day = self.day(wall_s.div_euclid(DAY_S) * DAY_S, zone_cell, Resolution::Posted);
+            let wall_s = self
+                .zones
+                .of(zone_cell)
+                .map_or(utc_s, |zone| zone.wall(utc_s));
+            let day = self.day(
+                wall_s.div_euclid(DAY_S) * DAY_S,
+                zone_cell,
+                Resolution::Posted,
+            );
             return Ok(When {
                 utc_s,
                 day_s: None,
@@ -596,10 +782,18 @@ impl<'a, S: Sink> Reading<'a, S> {
         })
     }
 
-    fn local(&mut self, wall_s: i64, zone_cell: Option<&[u8]>) -> Result<(i64, &'static str), Stop> {
+    fn local(
+        &mut self,
+        wall_s: i64,
+        zone_cell: Option<&[u8]>,
+    ) -> Result<(i64, &'static str), Stop> {
         let Some(zone) = self.zones.of(zone_cell) else {
             let hint = "say the shop's zone, such as --tz Europe/London";
-            return Err(Stop::Failed(SalesError::file(self.path, "its times have no zone", hint)));
+            return Err(Stop::Failed(SalesError::file(
+                self.path,
+                "its times have no zone",
+                hint,
+            )));
         };
         let wall = zone.utc(wall_s);
         let direction = match (wall, self.facts) {
@@ -622,7 +816,9 @@ impl<'a, S: Sink> Reading<'a, S> {
 
     /// A local day. Without a zone it is taken as a day in UTC.
     fn day(&mut self, wall_s: i64, zone_cell: Option<&[u8]>, resolution: Resolution) -> When {
-        let begin = |zone: Option<&mut super::zone::Zone>, wall_s: i64| match zone.map(|zone| zone.utc(wall_s)) {
+        let begin = |zone: Option<&mut super::zone::Zone>, wall_s: i64| match zone
+            .map(|zone| zone.utc(wall_s))
+        {
             None => wall_s,
             Some(Wall::Once(at) | Wall::Twice(at, _) | Wall::Never(at)) => at,
         };
@@ -690,14 +886,22 @@ impl<'a, S: Sink> Reading<'a, S> {
     }
 
     fn line(&mut self, rows: &impl Rows, said: &Said<'_>, counted: bool, reason: &str) {
-        let channel_cell = self.shape.columns.channel.map(|column| rows.cell(column).trim_ascii());
+        let channel_cell = self
+            .shape
+            .columns
+            .channel
+            .map(|column| rows.cell(column).trim_ascii());
         // A row that does not count is not given a channel that it does not name.
         let nowhere = !counted && channel_cell.is_some_and(<[u8]>::is_empty);
-        let channel = if nowhere { "" } else { self.harvest.channels.word(said.channel.0) };
+        let channel = if nowhere {
+            ""
+        } else {
+            self.harvest.channels.word(said.channel.0)
+        };
         let line = Line {
             file: self.file,
-            line: rows.line(),
-            order: said.order.to_owned(),
+            at_line: rows.line(),
+            order: String::from_utf8_lossy(said.order).into_owned(),
             sku: self.sku_text(said.sku).to_owned(),
             milli: said.milli.ok(),
             at: said.when.ok().map(shown),
@@ -719,7 +923,11 @@ fn see_time(tally: &mut super::harvest::FileTally, when: When) {
     } else {
         when.utc_s
     };
-    tally.first_s = Some(tally.first_s.map_or(when.utc_s, |first| first.min(when.utc_s)));
+    tally.first_s = Some(
+        tally
+            .first_s
+            .map_or(when.utc_s, |first| first.min(when.utc_s)),
+    );
     tally.last_s = Some(tally.last_s.map_or(last_s, |last| last.max(last_s)));
     if !tally.resolutions.contains(&when.resolution) {
         tally.resolutions.push(when.resolution);
@@ -740,9 +948,20 @@ fn hour_of(utc_s: i64) -> i32 {
 }
 
 fn shown(when: When) -> String {
-    let format = if when.day_s.is_some() { "%Y-%m-%d" } else { "%Y-%m-%dT%H:%M:%SZ" };
+    let format = if when.day_s.is_some() {
+        "%Y-%m-%d"
+    } else {
+        "%Y-%m-%dT%H:%M:%SZ"
+    };
     let seconds = when.day_s.unwrap_or(when.utc_s);
-    chrono::DateTime::from_timestamp(seconds, 0).map_or_else(String::new, |at| at.format(format).to_string())
+    chrono::DateTime::from_timestamp(seconds, 0)
+        .map_or_else(String::new, |at| at.format(format).to_string())
+}
+
+/// A hash that is never 0.
+fn short_hash(cell: &[u8]) -> u32 {
+    let [_, _, _, _, a, b, c, d] = facts::hash(cell).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]) | 1
 }
 
 fn short(text: &str) -> String {

@@ -120,7 +120,11 @@ fn in_text(member: &Member, asked: &Asked) -> Result<Shape> {
         None => marked,
         Some(name) => encoding::named(name).ok_or_else(|| {
             let hint = "such as utf-8, utf-16le, windows-1252 or windows-31j";
-            SalesError::file(&member.name, format!("no encoding is called {name:?}"), hint)
+            SalesError::file(
+                &member.name,
+                format!("no encoding is called {name:?}"),
+                hint,
+            )
         })?,
     };
     let whole = head.len() < HEAD_BYTES;
@@ -183,7 +187,10 @@ fn shape_of_text(
     let mut best: Option<Candidate> = None;
     let mut near: Vec<Candidate> = Vec::new();
     for separator in separators {
-        let dialect = Dialect { separator, quotes: separator != b'\t' };
+        let dialect = Dialect {
+            separator,
+            quotes: separator != b'\t',
+        };
         let mut rows = Records::new(&text[..], dialect, false, 1);
         let found = look(&mut rows, asked, &mut near);
         if let Some(mut found) = found
@@ -291,9 +298,8 @@ fn look(rows: &mut impl Rows, asked: &Asked, near: &mut Vec<Candidate>) -> Optio
     for at in 0..HEADER_LINES_MAX {
         match rows.advance() {
             Ok(true) => {}
-            Ok(false) => break,
             Err(Broken::OpenQuote { .. }) => continue,
-            Err(_) => break,
+            Ok(false) | Err(_) => break,
         }
         if rows.width() < 2 {
             continue;
@@ -341,7 +347,11 @@ fn unknown(member: &Member, asked: &Asked, near: &[Candidate]) -> SalesError {
     };
     SalesError::file(
         &member.name,
-        format!("it is no {}: its header lacks {}", profile.about, lacking.join(", ")),
+        format!(
+            "it is no {}: its header lacks {}",
+            profile.about,
+            lacking.join(", ")
+        ),
         "check the export, or leave --export out",
     )
 }
@@ -350,13 +360,17 @@ fn unknown(member: &Member, asked: &Asked, near: &[Candidate]) -> SalesError {
 fn named_separator(text: &[u8]) -> Option<u8> {
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
     let line = line.trim_ascii();
-    let line = line.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(line);
-    let rest = line.strip_prefix(b"sep=").or_else(|| line.strip_prefix(b"SEP="))?;
+    let line = line
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+        .unwrap_or(line);
+    let rest = line
+        .strip_prefix(b"sep=")
+        .or_else(|| line.strip_prefix(b"SEP="))?;
     match rest {
         [separator] => Some(*separator),
-        b"\\t" => Some(b'\t'),
         // The blank at the end was trimmed: it was a tab.
-        [] => Some(b'\t'),
+        b"\\t" | [] => Some(b'\t'),
         _ => None,
     }
 }

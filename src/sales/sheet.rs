@@ -85,7 +85,8 @@ fn written(moment: Moment) -> String {
         Resolution::Day => "%Y-%m-%d",
         _ => "%Y-%m-%d %H:%M:%S",
     };
-    chrono::DateTime::from_timestamp(moment.wall_s, 0).map_or_else(String::new, |at| at.format(format).to_string())
+    chrono::DateTime::from_timestamp(moment.wall_s, 0)
+        .map_or_else(String::new, |at| at.format(format).to_string())
 }
 
 /// The rows of a sheet, one after another.

@@ -124,7 +124,11 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>> {
 
 fn archive(path: &Path, name: &str, file: File) -> Result<Vec<Member>> {
     let damaged = |error: zip::result::ZipError| {
-        SalesError::file(name, format!("the archive is damaged ({error})"), "download it again")
+        SalesError::file(
+            name,
+            format!("the archive is damaged ({error})"),
+            "download it again",
+        )
     };
     let mut archive = ZipArchive::new(file).map_err(damaged)?;
     if archive.len() > ENTRIES_MAX {
@@ -150,11 +154,19 @@ fn archive(path: &Path, name: &str, file: File) -> Result<Vec<Member>> {
             CompressionMethod::Deflated => true,
             _ => {
                 let hint = "unpack it and name the exports";
-                return Err(SalesError::file(&full, "it is packed in a way that we cannot read", hint));
+                return Err(SalesError::file(
+                    &full,
+                    "it is packed in a way that we cannot read",
+                    hint,
+                ));
             }
         };
         if entry.encrypted() {
-            return Err(SalesError::file(&full, "it is encrypted", "unpack it and name the exports"));
+            return Err(SalesError::file(
+                &full,
+                "it is encrypted",
+                "unpack it and name the exports",
+            ));
         }
         let begin = entry
             .data_start()
@@ -167,7 +179,11 @@ fn archive(path: &Path, name: &str, file: File) -> Result<Vec<Member>> {
         });
     }
     if found.is_empty() {
-        return Err(SalesError::file(name, "the archive is empty", "name the export itself"));
+        return Err(SalesError::file(
+            name,
+            "the archive is empty",
+            "name the export itself",
+        ));
     }
     Ok(found)
 }
@@ -177,17 +193,27 @@ fn workbook(path: &Path, name: &str, archive: &mut ZipArchive<File>) -> Result<V
     let mut total = 0;
     for idx in 0..archive.len() {
         let failed = |error: String| {
-            SalesError::file(name, format!("the workbook is damaged ({error})"), "save it again")
+            SalesError::file(
+                name,
+                format!("the workbook is damaged ({error})"),
+                "save it again",
+            )
         };
-        let entry = archive.by_index(idx).map_err(|error| failed(error.to_string()))?;
+        let entry = archive
+            .by_index(idx)
+            .map_err(|error| failed(error.to_string()))?;
         let left = WORKBOOK_BYTES_MAX.saturating_sub(total);
         // Counted by unpacking, for what the archive says of itself may be a lie.
         let mut counted = Limited::new(entry, packed).take(left.saturating_add(1));
-        total += io::copy(&mut counted, &mut io::sink()).map_err(|error| failed(error.to_string()))?;
+        total +=
+            io::copy(&mut counted, &mut io::sink()).map_err(|error| failed(error.to_string()))?;
         if total > WORKBOOK_BYTES_MAX {
             return Err(SalesError::file(
                 name,
-                format!("the workbook unpacks to more than {} MiB", WORKBOOK_BYTES_MAX >> 20),
+                format!(
+                    "the workbook unpacks to more than {} MiB",
+                    WORKBOOK_BYTES_MAX >> 20
+                ),
                 "save its sheet as CSV",
             ));
         }
@@ -255,6 +281,9 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = members(Path::new("nowhere.csv")).unwrap_err();
-        assert!(matches!(error, SalesError::Io { missing: true, .. }), "{error}");
+        assert!(
+            matches!(error, SalesError::Io { missing: true, .. }),
+            "{error}"
+        );
     }
 }

@@ -67,12 +67,11 @@ impl Zone {
     /// The offset that held before the clock was moved.
     fn offset_before(&self, wall_s: i64) -> i64 {
         (1..=24)
-            .filter_map(|hours| {
+            .find_map(|hours| {
                 let earlier = naive(wall_s - hours * 3_600)?;
                 let at = self.tz.from_local_datetime(&earlier).earliest()?;
                 Some(i64::from(at.offset().fix().local_minus_utc()))
             })
-            .next()
             .unwrap_or(0)
     }
 
@@ -111,7 +110,10 @@ mod tests {
             ),
             ("2018-10-28 03:00:00", Wall::Once(at("2018-10-28 02:00:00"))),
             ("2019-03-31 01:59:59", Wall::Once(at("2019-03-31 00:59:59"))),
-            ("2019-03-31 02:30:00", Wall::Never(at("2019-03-31 01:30:00"))),
+            (
+                "2019-03-31 02:30:00",
+                Wall::Never(at("2019-03-31 01:30:00")),
+            ),
             ("2019-03-31 03:00:00", Wall::Once(at("2019-03-31 01:00:00"))),
         ] {
             assert_eq!(zone.utc(at(wall)), expected, "{wall}");
@@ -124,7 +126,10 @@ mod tests {
         let mut zone = Zone::new(chrono_tz::Australia::Lord_Howe);
         // The clock goes back by 30 minutes at 02:00.
         assert!(matches!(zone.utc(at("2026-04-05 01:10:00")), Wall::Once(_)));
-        assert!(matches!(zone.utc(at("2026-04-05 01:40:00")), Wall::Twice(_, _)));
+        assert!(matches!(
+            zone.utc(at("2026-04-05 01:40:00")),
+            Wall::Twice(_, _)
+        ));
         let utc = at("2026-07-01 12:00:00");
         assert_eq!(zone.utc(zone.wall(utc)), Wall::Once(utc));
     }

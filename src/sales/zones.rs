@@ -13,7 +13,7 @@ pub(super) struct Zones {
     default: Option<usize>,
     by_cell: Map<Box<[u8]>, Option<usize>>,
     names: Vec<(String, Tz)>,
-    zones: Vec<Zone>,
+    list: Vec<Zone>,
 }
 
 impl Zones {
@@ -29,7 +29,7 @@ impl Zones {
             default: (!zones.is_empty()).then_some(0),
             by_cell: Map::default(),
             names,
-            zones,
+            list: zones,
         }
     }
 
@@ -43,19 +43,23 @@ impl Zones {
                 None => self.meet(cell),
             },
         };
-        self.zones.get_mut(place?)
+        self.list.get_mut(place?)
     }
 
     fn meet(&mut self, cell: &[u8]) -> Option<usize> {
         let text = String::from_utf8_lossy(cell);
         let lower = cells::trimmed(&text).to_lowercase();
-        let named = self.names.iter().find(|(name, _)| *name == lower).map(|(_, tz)| *tz);
+        let named = self
+            .names
+            .iter()
+            .find(|(name, _)| *name == lower)
+            .map(|(_, tz)| *tz);
         let zone: Option<Tz> = named.or_else(|| cells::trimmed(&text).parse().ok());
         let place = match zone {
             None => self.default,
             Some(tz) => {
-                self.zones.push(Zone::new(tz));
-                Some(self.zones.len() - 1)
+                self.list.push(Zone::new(tz));
+                Some(self.list.len() - 1)
             }
         };
         self.by_cell.insert(Box::from(cell), place);

@@ -8,7 +8,8 @@ mod fixtures;
 mod house;
 #[cfg(test)]
 mod listen;
-#[cfg(all(test, feature = "sales"))]
+#[cfg(test)]
+#[cfg(feature = "sales")]
 mod sales;
 #[cfg(test)]
 mod simulation;

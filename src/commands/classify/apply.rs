@@ -74,11 +74,17 @@ impl Tiers {
             let trusted = newer && found.incomplete_since.is_none();
             let measured = row.measured_tier;
             let kept = match stored {
-                None => Kept { tier: measured, below: 0 },
-                Some(stored) => stored.kept.after(measured, row.peak_units_per_hour, trusted),
+                None => Kept {
+                    tier: measured,
+                    below: 0,
+                },
+                Some(stored) => stored
+                    .kept
+                    .after(measured, row.peak_units_per_hour, trusted),
             };
             let from = stored.map(|stored| stored.kept.tier);
-            if from != Some(kept.tier) || kept.below != stored.map_or(0, |stored| stored.kept.below) {
+            if from != Some(kept.tier) || kept.below != stored.map_or(0, |stored| stored.kept.below)
+            {
                 let why = why(from, kept, measured, pins.get(&sku).copied());
                 plan.changes.push(Change {
                     sku: row.sku.clone(),
@@ -89,12 +95,25 @@ impl Tiers {
                 });
             }
             let as_of = stored.map_or(found.as_of, |stored| stored.as_of.max(found.as_of));
-            plan.kept.insert(sku, KeptTier { kept, as_of, stale: false });
+            plan.kept.insert(
+                sku,
+                KeptTier {
+                    kept,
+                    as_of,
+                    stale: false,
+                },
+            );
         }
         for (sku, stored) in &self.stored {
             if !plan.kept.contains_key(sku) {
                 plan.stale.insert(sku.clone());
-                plan.kept.insert(sku.clone(), KeptTier { stale: true, ..*stored });
+                plan.kept.insert(
+                    sku.clone(),
+                    KeptTier {
+                        stale: true,
+                        ..*stored
+                    },
+                );
             }
         }
         plan
@@ -107,7 +126,10 @@ fn why(from: Option<Tier>, kept: Kept, measured: Tier, pin: Option<Tier>) -> Str
         Some(from) if kept.tier < from => "faster: at once".to_owned(),
         Some(from) if kept.tier > from => format!("slower in {DEMOTION_TIMES} windows"),
         Some(_) if kept.below > 0 => {
-            format!("measured {measured}; slower in {} of {DEMOTION_TIMES} windows", kept.below)
+            format!(
+                "measured {measured}; slower in {} of {DEMOTION_TIMES} windows",
+                kept.below
+            )
         }
         Some(_) => "no longer slower".to_owned(),
     };
@@ -125,11 +147,19 @@ pub(super) async fn write(seller: &Seller, plan: &Plan, found: &Classified) -> R
         .filter(|change| change.from != Some(change.to))
         .map(|change| (change.sku.as_str(), change))
         .collect();
-    let kept: Vec<(Sku, KeptTier)> = plan.kept.iter().map(|(sku, kept)| (sku.clone(), *kept)).collect();
+    let kept: Vec<(Sku, KeptTier)> = plan
+        .kept
+        .iter()
+        .map(|(sku, kept)| (sku.clone(), *kept))
+        .collect();
     let (now, as_of) = (seller.now(), found.as_of);
     for chunk in kept.chunks(SKUS_PER_WRITE) {
         let tiers: BTreeMap<Sku, KeptTier> = chunk.iter().cloned().collect();
-        let raised: BTreeSet<Sku> = tiers.keys().filter(|sku| changed.contains_key(sku.as_str())).cloned().collect();
+        let raised: BTreeSet<Sku> = tiers
+            .keys()
+            .filter(|sku| changed.contains_key(sku.as_str()))
+            .cloned()
+            .collect();
         let rows: Vec<AuditRow> = raised
             .iter()
             .filter_map(|sku| changed.get(sku.as_str()))

@@ -108,19 +108,32 @@ fn tell(answer: &Answer<'_>, args: &Classify, out: &mut Out) -> Result<(), Failu
     Ok(())
 }
 
-fn write_files(answer: &Answer<'_>, args: &Classify, kind: Option<terms::OutKind>) -> Result<(), Failure> {
+fn write_files(
+    answer: &Answer<'_>,
+    args: &Classify,
+    kind: Option<terms::OutKind>,
+) -> Result<(), Failure> {
     if let (Some(path), Some(kind)) = (&args.out, kind) {
         match kind {
-            terms::OutKind::Csv => write(path, &in_csv(show::SKU_HEADERS, &show::all_skus(answer.found))?)?,
+            terms::OutKind::Csv => write(
+                path,
+                &in_csv(show::SKU_HEADERS, &show::all_skus(answer.found))?,
+            )?,
             terms::OutKind::Json => write(path, json::document(SCHEMA, answer, true)?.as_bytes())?,
             terms::OutKind::Parquet => sales::frame::write_parquet(path, &answer.found.skus)?,
         }
     }
     if let Some(path) = &args.rejects {
-        write(path, &in_csv(show::REJECT_HEADERS, &show::rejects(answer.found))?)?;
+        write(
+            path,
+            &in_csv(show::REJECT_HEADERS, &show::rejects(answer.found))?,
+        )?;
     }
     if let Some(path) = &args.report {
-        write(path, crate::output::html::drawn(&page::page(answer))?.as_bytes())?;
+        write(
+            path,
+            crate::output::html::drawn(&page::page(answer))?.as_bytes(),
+        )?;
     }
     Ok(())
 }

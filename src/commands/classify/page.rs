@@ -64,7 +64,10 @@ fn parts(answer: &Answer<'_>) -> Vec<Part> {
     if let Some(heat) = &found.heat {
         parts.push(Part::Heat {
             title: "The shop's week".to_owned(),
-            about: format!("Orders by day of the week and hour of the day, in {}; darker is more.", heat.timezone),
+            about: format!(
+                "Orders by day of the week and hour of the day, in {}; darker is more.",
+                heat.timezone
+            ),
             rows: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
                 .iter()
                 .map(ToString::to_string)
@@ -78,21 +81,7 @@ fn parts(answer: &Answer<'_>) -> Vec<Part> {
         values: show::fastest(found).iter().map(|sku| sku.peak_units_per_hour).collect(),
         bounds: vec![("A: 10".to_owned(), 10.0), ("B: 2".to_owned(), 2.0)],
     });
-    parts.push(Part::Table {
-        title: "The fastest".to_owned(),
-        headers: vec!["SKU", "tier", "peak/h", "max hour", "units", "orders", "remarks"],
-        rows: show::fastest(found).iter().take(FASTEST_SHOWN).map(|sku| {
-            vec![
-                sku.sku.as_str().into(),
-                sku.tier.letter().into(),
-                Cell::Decimal(sku.peak_units_per_hour, 2),
-                show::amount(sku.max_hour_units),
-                show::amount(sku.units),
-                Cell::Whole(i64::try_from(sku.orders).unwrap_or(i64::MAX)),
-                show::remarks(sku).into(),
-            ]
-        }).collect(),
-    });
+    parts.push(fastest(found));
     parts.push(movers(found));
     if !answer.changes.is_empty() {
         parts.push(changes(answer));
@@ -114,6 +103,31 @@ fn parts(answer: &Answer<'_>) -> Vec<Part> {
     parts
 }
 
+fn fastest(found: &Classified) -> Part {
+    let row = |sku: &&crate::sales::SkuReport| {
+        vec![
+            sku.sku.as_str().into(),
+            sku.tier.letter().into(),
+            Cell::Decimal(sku.peak_units_per_hour, 2),
+            show::amount(sku.max_hour_units),
+            show::amount(sku.units),
+            Cell::Whole(i64::try_from(sku.orders).unwrap_or(i64::MAX)),
+            show::remarks(sku).into(),
+        ]
+    };
+    Part::Table {
+        title: "The fastest".to_owned(),
+        headers: vec![
+            "SKU", "tier", "peak/h", "max hour", "units", "orders", "remarks",
+        ],
+        rows: show::fastest(found)
+            .iter()
+            .take(FASTEST_SHOWN)
+            .map(row)
+            .collect(),
+    }
+}
+
 /// SKUs whose last 14 days differ most from the whole window.
 fn movers(found: &Classified) -> Part {
     let mut moved: Vec<_> = found
@@ -122,7 +136,11 @@ fn movers(found: &Classified) -> Part {
         .filter(|sku| sku.orders >= 5)
         .map(|sku| (sku, sku.last_14d_peak - sku.peak_units_per_hour))
         .collect();
-    moved.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.sku.cmp(&b.0.sku)));
+    moved.sort_by(|a, b| {
+        b.1.abs()
+            .total_cmp(&a.1.abs())
+            .then_with(|| a.0.sku.cmp(&b.0.sku))
+    });
     Part::Table {
         title: "Top movers: the last 14 days against the whole window".to_owned(),
         headers: vec!["SKU", "tier", "peak/h", "last 14 days", "difference"],
@@ -144,7 +162,12 @@ fn movers(found: &Classified) -> Part {
 
 fn changes(answer: &Answer<'_>) -> Part {
     Part::Table {
-        title: if answer.applied { "Tiers that changed" } else { "Tiers that --apply would change" }.to_owned(),
+        title: if answer.applied {
+            "Tiers that changed"
+        } else {
+            "Tiers that --apply would change"
+        }
+        .to_owned(),
         headers: vec!["SKU", "stored", "now", "measured", "why"],
         rows: answer
             .changes
@@ -168,7 +191,17 @@ fn files(found: &Classified) -> Part {
     let text = |text: &Option<String>| text.clone().map_or(Cell::Empty, Cell::Text);
     Part::Table {
         title: "Files".to_owned(),
-        headers: vec!["file", "format", "encoding", "rows", "times", "zone", "first", "last", "days without sales"],
+        headers: vec![
+            "file",
+            "format",
+            "encoding",
+            "rows",
+            "times",
+            "zone",
+            "first",
+            "last",
+            "days without sales",
+        ],
         rows: found
             .files
             .iter()

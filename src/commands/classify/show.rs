@@ -26,6 +26,7 @@ pub(super) const SKU_HEADERS: &[&str] = &[
     "peak_orders_per_hour",
     "units",
     "share_pct",
+    "units_class",
     "orders",
     "exposure_hours",
     "order_cap",
@@ -39,7 +40,16 @@ pub(super) const SKU_HEADERS: &[&str] = &[
 
 /// Columns of the CSV of rows.
 pub(super) const LINE_HEADERS: &[&str] = &[
-    "file", "line", "order", "sku", "quantity", "at_utc", "resolution", "channel", "counted", "reason",
+    "file",
+    "line",
+    "order",
+    "sku",
+    "quantity",
+    "at_utc",
+    "resolution",
+    "channel",
+    "counted",
+    "reason",
 ];
 
 /// Columns of rejected rows.
@@ -60,7 +70,11 @@ fn count(n: u64) -> Cell {
 }
 
 fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { 100.0 * part / whole } else { 0.0 }
+    if whole > 0.0 {
+        100.0 * part / whole
+    } else {
+        0.0
+    }
 }
 
 fn total_units(found: &Classified) -> f64 {
@@ -83,6 +97,7 @@ pub(super) fn all_skus(found: &Classified) -> Vec<Vec<Cell>> {
             Cell::Decimal(sku.peak_orders_per_hour, 6),
             amount(sku.units),
             Cell::Decimal(share(sku.units, total), 3),
+            format!("{:?}", sku.units_class).into(),
             count(sku.orders),
             count(sku.exposure_hours),
             amount(sku.order_cap),
@@ -118,20 +133,35 @@ pub(super) fn lines(found: &Classified) -> Vec<Vec<Cell>> {
 
 /// Every rejected row.
 pub(super) fn rejects(found: &Classified) -> Vec<Vec<Cell>> {
-    let row = |row: &crate::sales::RejectedRow| vec![row.file.as_str().into(), count(row.line), row.reason.as_str().into()];
+    let row = |row: &crate::sales::RejectedRow| {
+        vec![
+            row.file.as_str().into(),
+            count(row.line),
+            row.reason.as_str().into(),
+        ]
+    };
     found.rejected.iter().map(row).collect()
 }
 
 /// What was ignored, and why.
 pub(super) fn ignored(found: &Classified) -> Vec<Vec<Cell>> {
-    let row = |reason: &crate::sales::Ignored| vec![reason.reason.as_str().into(), count(reason.rows), amount(reason.units)];
+    let row = |reason: &crate::sales::Ignored| {
+        vec![
+            reason.reason.as_str().into(),
+            count(reason.rows),
+            amount(reason.units),
+        ]
+    };
     found.ignored.iter().map(row).collect()
 }
 
 /// SKUs, units and share of sales of each tier.
 pub(super) fn tiers(found: &Classified) -> Vec<Vec<Cell>> {
     let total = total_units(found);
-    let mut sums: BTreeMap<Tier, (u64, f64)> = Tier::WORDS.iter().map(|(_, tier)| (*tier, (0, 0.0))).collect();
+    let mut sums: BTreeMap<Tier, (u64, f64)> = Tier::WORDS
+        .iter()
+        .map(|(_, tier)| (*tier, (0, 0.0)))
+        .collect();
     for sku in &found.skus {
         let sum = sums.entry(sku.tier).or_default();
         sum.0 += 1;
@@ -173,7 +203,11 @@ pub(super) fn remarks(sku: &SkuReport) -> String {
         (sku.borderline, "borderline"),
         (sku.has_days, "days only in part"),
     ];
-    let said: Vec<_> = words.iter().filter(|(so, _)| *so).map(|(_, word)| *word).collect();
+    let said: Vec<_> = words
+        .iter()
+        .filter(|(so, _)| *so)
+        .map(|(_, word)| *word)
+        .collect();
     said.join(", ")
 }
 
@@ -184,7 +218,10 @@ pub(super) fn table(answer: &Answer<'_>, with_lines: bool, out: &mut Out) -> Res
         out.table(LINE_HEADERS, &lines(found))?;
         out.text("")?;
     }
-    out.table(&["tier", "skus", "skus %", "units", "units %"], &tiers(found))?;
+    out.table(
+        &["tier", "skus", "skus %", "units", "units %"],
+        &tiers(found),
+    )?;
     out.text("")?;
     let skus = fastest(found);
     let total = total_units(found);
@@ -207,7 +244,16 @@ pub(super) fn table(answer: &Answer<'_>, with_lines: bool, out: &mut Out) -> Res
         })
         .collect();
     let headers = [
-        "sku", "tier", "peak/h", "orders/h", "max hour", "last 14 d", "units", "units %", "orders", "remarks",
+        "sku",
+        "tier",
+        "peak/h",
+        "orders/h",
+        "max hour",
+        "last 14 d",
+        "units",
+        "units %",
+        "orders",
+        "remarks",
     ];
     out.table(&headers, &rows)?;
     more(skus.len(), SKUS_SHOWN, "SKUs", out);
@@ -225,7 +271,11 @@ pub(super) fn table(answer: &Answer<'_>, with_lines: bool, out: &mut Out) -> Res
 }
 
 fn changes(answer: &Answer<'_>, out: &mut Out) -> Result<(), Failure> {
-    let known: Vec<_> = answer.changes.iter().filter(|change| change.from.is_some()).collect();
+    let known: Vec<_> = answer
+        .changes
+        .iter()
+        .filter(|change| change.from.is_some())
+        .collect();
     if known.is_empty() {
         return Ok(());
     }
@@ -250,7 +300,10 @@ fn changes(answer: &Answer<'_>, out: &mut Out) -> Result<(), Failure> {
 
 fn more(n: usize, shown: usize, what: &str, out: &mut Out) {
     if n > shown {
-        out.note(format!("and {} more {what}; --format csv or json tells all of them", n - shown));
+        out.note(format!(
+            "and {} more {what}; --format csv or json tells all of them",
+            n - shown
+        ));
     }
 }
 
@@ -281,19 +334,27 @@ pub(super) fn notes(answer: &Answer<'_>, args: &Classify, out: &mut Out) {
         ));
     }
     if !found.gaps.is_empty() {
-        let skus: std::collections::BTreeSet<&str> = found.gaps.iter().map(|gap| gap.sku.as_str()).collect();
+        let skus: std::collections::BTreeSet<&str> =
+            found.gaps.iter().map(|gap| gap.sku.as_str()).collect();
         out.note(format!(
             "{} SKUs have gaps that chance does not explain; --format json lists them, --censor-gaps leaves them out",
             skus.len()
         ));
     }
-    let n_changed = answer.changes.iter().filter(|change| change.from != Some(change.to)).count();
+    let n_changed = answer
+        .changes
+        .iter()
+        .filter(|change| change.from != Some(change.to))
+        .count();
     if answer.applied {
         out.note(format!(
             "kept: {n_changed} tiers changed, {} SKUs are not in the files and keep theirs",
             answer.stale
         ));
-    } else if !args.apply && n_changed > 0 && answer.changes.iter().any(|change| change.from.is_some()) {
+    } else if !args.apply
+        && n_changed > 0
+        && answer.changes.iter().any(|change| change.from.is_some())
+    {
         out.note(format!("--apply would change {n_changed} stored tiers"));
     }
 }

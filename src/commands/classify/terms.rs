@@ -50,7 +50,9 @@ pub(super) fn request(args: &Classify, now: Timestamp) -> Result<Request, Failur
         .as_deref()
         .map(|name| {
             name.parse().map_err(|_| {
-                Failure::call(format!("no time zone is called {name:?}; hint: write it like Europe/London"))
+                Failure::call(format!(
+                    "no time zone is called {name:?}; hint: write it like Europe/London"
+                ))
             })
         })
         .transpose()?;
@@ -67,7 +69,11 @@ pub(super) fn request(args: &Classify, now: Timestamp) -> Result<Request, Failur
     request.as_of = args.as_of;
     request.lines = args.lines;
     request.item_as_sku = args.ebay_item_as_sku;
-    request.rule = if args.rule == "max-hour" { Rule::MaxHour } else { Rule::Peak };
+    request.rule = if args.rule == "max-hour" {
+        Rule::MaxHour
+    } else {
+        Rule::Peak
+    };
     request.censor_gaps = args.censor_gaps;
     if let Some(path) = &args.out_of_stock {
         request.absent = absences(path)?;
@@ -89,10 +95,15 @@ fn profile(args: &Classify) -> Result<Option<Profile>, Failure> {
             problem: error.to_string(),
             hint: "name a profile, or a built-in format",
         })?;
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("profile");
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("profile");
         return Ok(Some(Profile::parse(&args.export, name, &text)?));
     }
-    let known = built_in().iter().find(|profile| profile.name == args.export);
+    let known = built_in()
+        .iter()
+        .find(|profile| profile.name == args.export);
     known.cloned().map(Some).ok_or_else(|| {
         let names: Vec<_> = built_in()
             .iter()
@@ -118,7 +129,11 @@ fn of_columns(columns: &ColumnNames) -> Profile {
     "columns".clone_into(&mut profile.name);
     "table with the columns that were named".clone_into(&mut profile.about);
     profile.find = Find {
-        all: columns.names.iter().map(|(_, column)| column.clone()).collect(),
+        all: columns
+            .names
+            .iter()
+            .map(|(_, column)| column.clone())
+            .collect(),
         ..Find::default()
     };
     profile.layout = Layout::default();
@@ -144,18 +159,30 @@ fn absences(path: &Path) -> Result<BTreeMap<String, Vec<Absence>>, Failure> {
         return Err(wrong(row.line, row.reason.clone()));
     }
     for row in &sheet.rows {
-        let sku = sheet.name(row, "sku").map_err(|reason| wrong(row.line, reason))?;
+        let sku = sheet
+            .name(row, "sku")
+            .map_err(|reason| wrong(row.line, reason))?;
         let time = |column: &str| {
-            let text = sheet.field(row, column).unwrap_or_default().trim().to_owned();
+            let text = sheet
+                .field(row, column)
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
             Timestamp::parse_utc(&text).ok_or_else(|| {
-                wrong(row.line, format!("{column} is {text:?}, which is no time; hint: 2026-11-25T03:20:38Z"))
+                wrong(
+                    row.line,
+                    format!("{column} is {text:?}, which is no time; hint: 2026-11-25T03:20:38Z"),
+                )
             })
         };
         let (from, until) = (time("from")?, time("until")?);
         if until < from {
             return Err(wrong(row.line, "until is before from".to_owned()));
         }
-        found.entry(sku.clone()).or_default().push(Absence { from, until });
+        found
+            .entry(sku.clone())
+            .or_default()
+            .push(Absence { from, until });
     }
     Ok(found)
 }
@@ -164,7 +191,13 @@ fn absences(path: &Path) -> Result<BTreeMap<String, Vec<Absence>>, Failure> {
 pub(super) async fn catalog(seller: &Seller) -> Result<Catalog, Failure> {
     let known = seller
         .ledger
-        .read(|tables| Ok((tables.skus()?, tables.recipes()?, tables.listings(&Selection::default())?)))
+        .read(|tables| {
+            Ok((
+                tables.skus()?,
+                tables.recipes()?,
+                tables.listings(&Selection::default())?,
+            ))
+        })
         .await?;
     let (skus, recipes, listings) = known;
     let mut catalog = Catalog {
@@ -173,7 +206,10 @@ pub(super) async fn catalog(seller: &Seller) -> Result<Catalog, Failure> {
     };
     for bundle in recipes.keys() {
         let parts = needs(bundle, &recipes).map_err(|error| Failure::call(error.to_string()))?;
-        let parts = parts.into_iter().map(|need| (need.sku.as_str().to_owned(), need.units)).collect();
+        let parts = parts
+            .into_iter()
+            .map(|need| (need.sku.as_str().to_owned(), need.units))
+            .collect();
         catalog.recipes.insert(bundle.as_str().to_owned(), parts);
     }
     // What a channel calls a pack of six is six of ours, unless that text is a SKU of ours itself.

@@ -15,8 +15,8 @@ use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
 use crate::ledger::tables::{
     AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, Erasure, EventLine,
-    EventRow, Forgotten, HintRow, KeptTier, Horizon, ListingState, Result, Selection, Settled, StockLine,
-    Tables, Totals, Wanted,
+    EventRow, Forgotten, HintRow, Horizon, KeptTier, ListingState, Result, Selection, Settled,
+    StockLine, Tables, Totals, Wanted,
 };
 
 /// One open transaction.
