@@ -1,9 +1,11 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`].
+//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`]; how fast goods
+//! sell: [`velocity`], [`tier`], [`abc`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+pub mod abc;
 pub mod booking;
 pub mod buffer;
 pub mod bundle;
@@ -21,3 +23,4 @@ pub mod quantity;
 pub mod retry;
 pub mod stock;
 pub mod tier;
+pub mod velocity;

@@ -9,6 +9,9 @@ mod house;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
+#[cfg(feature = "sales")]
+mod sales;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

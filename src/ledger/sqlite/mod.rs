@@ -7,6 +7,7 @@ mod facts;
 mod keeping;
 mod story;
 mod tables;
+mod tiers;
 mod verify;
 
 use std::fs;
@@ -20,7 +21,7 @@ use super::StoreError;
 use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("../schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../schema.sql"), include_str!("../tiers.sql")];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;
