@@ -4,6 +4,8 @@
 
 mod judge;
 mod report;
+#[cfg(feature = "sales")]
+mod tiers;
 mod town;
 mod truth;
 
@@ -66,6 +68,9 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
         .ledger
         .write(move |tables| counts::count(tables, &rows, "demo", now))
         .await?;
+
+    #[cfg(feature = "sales")]
+    out.note(tiers::classify(&config, &town, folder.path())?);
 
     let mut listener = Listener::start(&config, &town, folder.path())?;
     town.wait_open(ports.0, OPENING_MAX).await?;
