@@ -1,10 +1,12 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`].
+//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`];
+//! then [`drift`], [`brake`] and [`schedule`] for what runs beside the sales.
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod booking;
+pub mod brake;
 pub mod buffer;
 pub mod bundle;
 pub mod catalog;
@@ -12,6 +14,7 @@ pub mod clock;
 pub mod decide;
 pub mod delivery;
 pub mod desired;
+pub mod drift;
 pub mod ids;
 pub mod lane;
 pub mod message;
@@ -19,5 +22,6 @@ pub mod order;
 pub mod policy;
 pub mod quantity;
 pub mod retry;
+pub mod schedule;
 pub mod stock;
 pub mod tier;

@@ -4,6 +4,7 @@ mod books;
 mod delivery;
 mod facts;
 mod keeping;
+mod runs;
 mod story;
 mod tables;
 mod verify;
@@ -19,7 +20,10 @@ use super::StoreError;
 use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("../schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../schema.sql"),
+    include_str!("../schema_2.sql"),
+];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;
