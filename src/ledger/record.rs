@@ -178,6 +178,7 @@ pub fn record(
     tables.ask(&asked, now)?;
     let ids = tables.add_events(&events)?;
     tables.audit(&audit)?;
+    tables.heard(&hooked(batch), now)?;
     let id = |place: Option<usize>| place.and_then(|place| ids.get(place).copied());
     Ok(judged
         .into_iter()
@@ -206,6 +207,12 @@ impl Judged {
             reopened: self.reopened,
         }
     }
+}
+
+/// Channels of which a message came unasked.
+fn hooked(batch: &[Intake]) -> BTreeSet<ChannelId> {
+    let unasked = batch.iter().filter(|intake| !intake.solicited);
+    unasked.map(|intake| intake.channel.clone()).collect()
 }
 
 fn delivery_key(rules: &BookRules, intake: &Intake) -> Option<(ChannelId, String)> {

@@ -525,8 +525,10 @@ pub trait Tables {
 
     /// What is known of a channel.
     fn channel(&mut self, channel: &ChannelId) -> Result<ChannelState>;
-    /// Writes what is known of a channel.
+    /// Writes what is known of a channel, except when it was last heard.
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()>;
+    /// A webhook of each of these channels came.
+    fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()>;
     /// A fact of the store.
     fn fact(&mut self, name: &str) -> Result<Option<String>>;
     /// Sets a fact of the store.

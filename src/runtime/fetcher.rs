@@ -13,7 +13,7 @@ use super::lane::Line;
 use crate::broker::Mailbox;
 use crate::channels::{Channel, Cursor, Fault, Page, Receipt, Unread, Which};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, OrderId};
+use crate::domain::ids::{ChannelId, OrderId, Sku};
 use crate::domain::message::Hint;
 use crate::domain::order::OrderSnapshot;
 use crate::domain::retry::Ladder;
@@ -211,7 +211,7 @@ async fn fetch(
         {
             Ok(snapshot) => take_in(desk, &row.channel, "fetch", vec![snapshot], began)
                 .await
-                .map(Ok),
+                .map(|_| Ok(())),
             Err(Fault::Gone(why)) => gone(desk, &row.channel, order, why, began).await.map(Ok),
             Err(fault) => Ok(Err(fault)),
         },
@@ -227,12 +227,16 @@ async fn fetch(
                         levels: page.items,
                         ..Receipt::default()
                     };
-                    receive(desk, &row.channel, receipt, began).await.map(Ok)
+                    let touched = receive(desk, &row.channel, receipt, began).await;
+                    touched.map(|_| Ok(()))
                 }
                 Err(fault) => Ok(Err(fault)),
             }
         }
-        Hint::Orders => read_orders(source, desk, &row.channel, overlap_ms, began).await,
+        Hint::Orders => {
+            let swept = sweep_orders(source, desk, &row.channel, overlap_ms, began).await?;
+            Ok(swept.map(|_| ()))
+        }
         // Discovery maps listings, which a person may have to look at: it is a command, and the hint only tells of it.
         Hint::Listings => {
             info!(channel = %row.channel, "listings of {} changed; `onhand listings discover` finds new ones", row.channel);
@@ -241,15 +245,27 @@ async fn fetch(
     }
 }
 
+/// What a reading of orders brought in that no message had told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Orders that changed the books.
+    pub orders: usize,
+    /// What they moved, and when the oldest of them last changed, by the platform's clock.
+    pub skus: BTreeMap<Sku, Timestamp>,
+}
+
 /// Reads the orders that changed since the watermark. The watermark moves only when all of them are in the books. Each
-/// page takes a permit of its own, so that pushes go between them.
-async fn read_orders(
+/// page takes a permit of its own, so that pushes go between them. The outer error is the store's.
+///
+/// # Errors
+/// As the store; the inner error is the platform's: not all of the orders were read.
+pub async fn sweep_orders(
     source: &Source,
     desk: &Desk,
     id: &ChannelId,
     overlap_ms: i64,
     began: Timestamp,
-) -> Result<Result<(), Fault>, StoreError> {
+) -> Result<Result<Swept, Fault>, StoreError> {
     let own = id.clone();
     let state = desk.ledger.read(move |tables| tables.channel(&own)).await?;
     let first = state.orders_through == Timestamp::default();
@@ -258,14 +274,19 @@ async fn read_orders(
     } else {
         state.orders_through.plus(-overlap_ms)
     };
-    let mut cursor = None;
+    let (mut cursor, mut swept) = (None, Swept::default());
     for _ in 0..PAGES_MAX {
         let page_began = desk.clock.now();
         let page = match page_of_orders(source, since, cursor.as_ref()).await {
             Ok(page) => page,
             Err(fault) => return Ok(Err(fault)),
         };
-        take_in(desk, id, "sweep", page.items, page_began).await?;
+        let found = take_in(desk, id, "sweep", page.items, page_began).await?;
+        swept.orders += found.orders;
+        for (sku, at) in found.skus {
+            let oldest = swept.skus.entry(sku).or_insert(at);
+            *oldest = at.min(*oldest);
+        }
         tell_unread(desk, id, page.unreadable, page_began).await?;
         cursor = page.next;
         if cursor.is_none() {
@@ -289,7 +310,7 @@ async fn read_orders(
             tables.set_channel(&own, &read)
         })
         .await?;
-    Ok(Ok(()))
+    Ok(Ok(swept))
 }
 
 /// One page; trouble that passes is tried again at once, for a read that begins anew has all its pages before it.
@@ -323,19 +344,26 @@ async fn take_in(
     topic: &str,
     snapshots: Vec<OrderSnapshot>,
     received_at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
     for mut snapshot in snapshots {
         snapshot.read_at = Some(received_at);
-        let happened_at = Some(snapshot.version.at);
+        let at = snapshot.version.at;
+        let happened_at = Some(at);
         let receipt = Receipt {
             topic: topic.to_owned(),
             happened_at,
             snapshots: vec![snapshot],
             ..Receipt::default()
         };
-        receive(desk, id, receipt, received_at).await?;
+        let touched = receive(desk, id, receipt, received_at).await?;
+        swept.orders += usize::from(!touched.is_empty());
+        for sku in touched {
+            let oldest = swept.skus.entry(sku).or_insert(at);
+            *oldest = at.min(*oldest);
+        }
     }
-    Ok(())
+    Ok(swept)
 }
 
 /// Orders that were not understood: a letter each, so that a person learns of them; the reading goes on.
@@ -373,11 +401,11 @@ async fn receive(
     id: &ChannelId,
     receipt: Receipt,
     received_at: Timestamp,
-) -> Result<(), StoreError> {
-    if let Some(intake) = Desk::intake(id, Ok(receipt), &[], received_at) {
-        desk.take_in(intake).await?;
+) -> Result<BTreeSet<Sku>, StoreError> {
+    match Desk::intake(id, Ok(receipt), &[], received_at) {
+        Some(intake) => Ok(desk.take_in(intake).await?.touched),
+        None => Ok(BTreeSet::new()),
     }
-    Ok(())
 }
 
 /// An order that its platform does not have any more: what it did is kept, for its goods may be on their way, and told.

@@ -15,7 +15,9 @@ use onhand::ledger::Ledger;
 use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::record::{BookRules, ChannelBooks, Intake, Says};
 use onhand::ledger::sqlite::Sqlite;
-use onhand::ledger::tables::{CatalogRow, Erasure, Horizon, Outcome, Selection, Settled};
+use onhand::ledger::tables::{
+    CatalogRow, ChannelState, Erasure, Horizon, Outcome, Selection, Settled,
+};
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -246,6 +248,36 @@ async fn a_delivery_id_skips_work_only_where_it_is_unique() {
         "two orders at shop, one at web"
     );
     whole(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_channel_knows_when_it_was_last_heard_and_a_read_is_not_hearing() {
+    let ledger = ledger();
+    let last = |text: &'static str| {
+        let ledger = ledger.clone();
+        async move {
+            let id = channel(text);
+            let state = ledger.read(move |t| t.channel(&id)).await.unwrap();
+            state.last_hook_at
+        }
+    };
+    let mut asked = intake("shop", None, says(Vec::new(), Vec::new()));
+    asked.solicited = true;
+    ledger.record(asked).await.unwrap();
+    assert_eq!(last("shop").await, None);
+
+    let came = intake("shop", None, says(Vec::new(), Vec::new()));
+    ledger.record(came).await.unwrap();
+    let heard = last("shop").await;
+    assert!(heard.is_some());
+    assert_eq!(last("other").await, None);
+
+    // Who writes the rest of the row does not forget it.
+    ledger
+        .write(|t| t.set_channel(&channel("shop"), &ChannelState::default()))
+        .await
+        .unwrap();
+    assert_eq!(last("shop").await, heard);
 }
 
 #[tokio::test]

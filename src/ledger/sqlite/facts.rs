@@ -1,17 +1,14 @@
-//! Messages, waiting work, channels, small facts and the audit chain.
+//! Messages, waiting work, channels and small facts.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::books::{json, name, value};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, OrderId};
 use crate::domain::message::Hint;
-use crate::ledger::tables::{
-    AuditEntry, AuditRow, ChannelState, DeadLetter, EventRow, HintRow, Result,
-};
+use crate::ledger::tables::{ChannelState, DeadLetter, EventRow, HintRow, Result};
 
 pub(super) fn add_events(db: &Connection, events: &[EventRow]) -> Result<Vec<i64>> {
     let mut insert = db.prepare_cached(
@@ -208,9 +205,8 @@ pub(super) fn set_channel(
     state: &ChannelState,
 ) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO channel (channel, orders_through, orders_read_at, held, token, last_hook_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET orders_through = ?2, orders_read_at = ?3, held = ?4, token = ?5, last_hook_at = ?6",
+        "INSERT INTO channel (channel, orders_through, orders_read_at, held, token) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET orders_through = ?2, orders_read_at = ?3, held = ?4, token = ?5",
     )?
     .execute(params![
         channel.as_str(),
@@ -218,8 +214,18 @@ pub(super) fn set_channel(
         state.orders_read_at.map(Timestamp::millis),
         state.held,
         state.token,
-        state.last_hook_at.map(Timestamp::millis)
     ])?;
+    Ok(())
+}
+
+pub(super) fn heard(db: &Connection, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()> {
+    let mut hear = db.prepare_cached(
+        "INSERT INTO channel (channel, last_hook_at) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET last_hook_at = max(ifnull(last_hook_at, 0), ?2)",
+    )?;
+    for channel in channels {
+        hear.execute(params![channel.as_str(), at.millis()])?;
+    }
     Ok(())
 }
 
@@ -234,72 +240,4 @@ pub(super) fn set_fact(db: &Connection, key: &str, text: &str) -> Result<()> {
     )?
     .execute([key, text])?;
     Ok(())
-}
-
-/// The digest of one row of the audit: over the digest before it and everything in it, each part with its length.
-pub(super) fn link(before: &[u8], id: i64, at: i64, parts: [&str; 4]) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    hash.update(before);
-    hash.update(id.to_be_bytes());
-    hash.update(at.to_be_bytes());
-    for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().to_vec()
-}
-
-pub(super) fn audit(db: &Connection, rows: &[AuditRow]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let last = db
-        .prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?
-        .query_row([], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()?;
-    // A chain that was cut to its end goes on from the cut.
-    let (mut id, mut digest) = match last {
-        Some(last) => last,
-        None => super::keeping::cut(db)?.unwrap_or_default(),
-    };
-    let mut insert = db.prepare_cached(
-        "INSERT INTO audit (id, at, kind, channel, subject, detail, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for row in rows {
-        id += 1;
-        let channel = row.channel.as_ref().map(ChannelId::as_str);
-        let parts = [row.kind, channel.unwrap_or(""), &row.subject, &row.detail];
-        digest = link(&digest, id, row.at.millis(), parts);
-        insert.execute(params![
-            id,
-            row.at.millis(),
-            row.kind,
-            channel,
-            row.subject,
-            row.detail,
-            digest
-        ])?;
-    }
-    Ok(())
-}
-
-pub(super) fn audit_of(db: &Connection, subject: &str) -> Result<Vec<AuditEntry>> {
-    let mut read = db.prepare_cached(
-        "SELECT id, at, kind, channel, subject, detail FROM audit WHERE subject = ?1 ORDER BY id",
-    )?;
-    let mut rows = read.query([subject])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(AuditEntry {
-            id: row.get(0)?,
-            at: Timestamp::from_millis(row.get(1)?),
-            kind: row.get(2)?,
-            channel: row.get(3)?,
-            subject: row.get(4)?,
-            detail: value(&row.get::<_, String>(5)?)?,
-        });
-    }
-    Ok(found)
 }

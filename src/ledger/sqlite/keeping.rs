@@ -5,25 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::books::json;
-use super::facts;
+use super::chain;
 use crate::domain::clock::Timestamp;
-use crate::ledger::StoreError;
 use crate::ledger::tables::{Erasure, Forgotten, Horizon, Result};
-
-/// The fact that says where the audit was cut: the number of the last row that is gone, and its digest in hex.
-const CUT: &str = "audit_cut";
-
-/// Where the audit was cut: the last row that is gone, and its digest.
-pub(super) fn cut(db: &Connection) -> Result<Option<(i64, Vec<u8>)>> {
-    let Some(text) = facts::fact(db, CUT)? else {
-        return Ok(None);
-    };
-    let read = text
-        .split_once(' ')
-        .and_then(|(id, digest)| Some((id.parse().ok()?, hex::decode(digest).ok()?)));
-    read.map(Some)
-        .ok_or_else(|| StoreError::Damaged(format!("the fact {CUT} is {text:?}")))
-}
 
 /// One chunk of what is too old, at most `most` rows of each kind.
 pub(super) fn forget(db: &Connection, before: Horizon, most: usize) -> Result<Forgotten> {
@@ -46,29 +30,8 @@ pub(super) fn forget(db: &Connection, before: Horizon, most: usize) -> Result<Fo
     Ok(Forgotten {
         bodies,
         events,
-        audit_rows: cut_audit(db, before.audit, limit)?,
+        audit_rows: chain::cut_before(db, before.audit, limit)?,
     })
-}
-
-/// Cuts the beginning of the audit, and keeps the digest from which the rest follows.
-fn cut_audit(db: &Connection, before: Timestamp, limit: i64) -> Result<usize> {
-    let mut read = db.prepare_cached("SELECT id, at, digest FROM audit ORDER BY id LIMIT ?1")?;
-    let mut rows = read.query([limit])?;
-    let mut last: Option<(i64, Vec<u8>)> = None;
-    while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(1)? >= before.millis() {
-            break;
-        }
-        last = Some((row.get(0)?, row.get(2)?));
-    }
-    let Some((id, digest)) = last else {
-        return Ok(0);
-    };
-    let gone = db
-        .prepare_cached("DELETE FROM audit WHERE id <= ?1")?
-        .execute([id])?;
-    facts::set_fact(db, CUT, &format!("{id} {}", hex::encode(digest)))?;
-    Ok(gone)
 }
 
 /// Messages whose content concerns these orders or holds one of these texts.

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: write-ahead log, every commit synced, owner-only access.
 
 mod books;
+mod chain;
 mod delivery;
 mod facts;
 mod keeping;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 
 use super::books::{balances, basis_word, json, stock_line};
-use super::{books, delivery, facts, keeping, runs, story};
+use super::{books, chain, delivery, facts, keeping, runs, story};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
@@ -174,6 +174,10 @@ impl Tables for Rows<'_> {
         facts::set_channel(self.0, channel, state)
     }
 
+    fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()> {
+        facts::heard(self.0, channels, at)
+    }
+
     fn fact(&mut self, name: &str) -> Result<Option<String>> {
         facts::fact(self.0, name)
     }
@@ -183,11 +187,11 @@ impl Tables for Rows<'_> {
     }
 
     fn audit(&mut self, rows: &[AuditRow]) -> Result<()> {
-        facts::audit(self.0, rows)
+        chain::audit(self.0, rows)
     }
 
     fn audit_of(&mut self, subject: &str) -> Result<Vec<AuditEntry>> {
-        facts::audit_of(self.0, subject)
+        chain::audit_of(self.0, subject)
     }
 
     fn open_run(&mut self, channel: &ChannelId) -> Result<Option<RunRow>> {

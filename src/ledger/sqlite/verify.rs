@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::books::{balances, json, value};
-use super::facts::link;
-use super::keeping::cut;
+use super::chain::{cut, link};
 use crate::domain::decide::Booked;
 use crate::domain::stock::{Balances, Movement};
 use crate::ledger::tables::Result;

@@ -8,10 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::document::Field;
+use super::refusal::{Refusal, invalid_variable};
 use super::render::id_of;
-use super::rules::invalid_variable;
 use super::shop::{Hook, Shop};
-use super::write::Refusal;
 use crate::sandbox::journal::Happening;
 use crate::sandbox::server::is_loopback;
 use crate::sandbox::sign;

@@ -11,6 +11,7 @@ mod counter;
 mod document;
 mod hooks;
 mod read;
+mod refusal;
 mod render;
 mod rules;
 mod shop;
@@ -27,8 +28,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
 use self::document::Field;
+use self::refusal::Refusal;
 use self::shop::Shop;
-use self::write::Refusal;
 use super::faults::FaultCounts;
 use super::journal::Entry;
 use super::market::{CounterError, Goods, Marketplace, Sold, put};
@@ -285,7 +286,7 @@ fn keep(full: &Value, field: &Field) -> Result<Value, Refusal> {
                 let value = match object.get(&one.name) {
                     Some(value) => keep(value, one)?,
                     None if one.name == "__typename" => Value::Null,
-                    None => return Err(read::unknown(&field.name, &one.name)),
+                    None => return Err(refusal::unknown(&field.name, &one.name)),
                 };
                 kept.insert(one.alias.clone(), value);
             }

@@ -7,13 +7,10 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::document::Field;
+use super::refusal::{INPUT_MAX, Refusal, too_many, unknown};
 use super::render::{gid, id_of, page};
 use super::shop::Shop;
-use super::write::Refusal;
 use crate::sandbox::market::put;
-
-/// `nodes(ids:)` takes at most this many, as every input array.
-const INPUT_MAX: usize = 250;
 
 impl Shop {
     /// Answers one root field of a query, in full.
@@ -141,22 +138,6 @@ fn paged(field: &Field, all: Vec<((i64, u64), Value)>) -> Result<Value, Refusal>
         let extensions = json!({"code": "BAD_REQUEST"});
         Refusal::Field(json!({"message": message, "extensions": extensions}))
     })
-}
-
-/// The refusal of an input array that is too long.
-pub(super) fn too_many(n: usize, at: &str) -> Refusal {
-    let message =
-        format!("The input array size of {n} is greater than the maximum allowed of {INPUT_MAX}.");
-    let extensions = json!({"code": "MAX_INPUT_SIZE_EXCEEDED"});
-    Refusal::Whole(json!({"message": message, "path": [at], "extensions": extensions}))
-}
-
-/// The refusal of a field that the sandbox, or Shopify, does not have.
-pub(super) fn unknown(kind: &str, name: &str) -> Refusal {
-    Refusal::Whole(json!({
-        "message": format!("Field '{name}' doesn't exist on type '{kind}'"),
-        "extensions": {"code": "undefinedField", "typeName": kind, "fieldName": name},
-    }))
 }
 
 /// The value of `name:value`, `name:"value"` or `name:'value'` in a search, comparison signs stripped.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::refusal::{Refusal, invalid_variable};
 use super::render::id_of;
 use super::shop::Shop;
-use super::write::Refusal;
 
 const QUANTITY_MAX: i64 = 1_000_000_000;
 
@@ -283,17 +283,4 @@ fn is_int(value: &Value) -> bool {
 
 fn stranger<'a>(object: &'a Map<String, Value>, known: &[&str]) -> Option<&'a String> {
     object.keys().find(|name| !known.contains(&name.as_str()))
-}
-
-/// `INVALID_VARIABLE`.
-pub(super) fn invalid_variable(variable: &str, kind: &str, path: &str, why: &str) -> Refusal {
-    let message = format!(
-        "Variable ${variable} of type {kind} was provided invalid value for {path} ({why})"
-    );
-    let path: Vec<_> = path.split('.').collect();
-    let problems = json!([{"path": path, "explanation": why}]);
-    Refusal::Whole(json!({
-        "message": message,
-        "extensions": {"code": "INVALID_VARIABLE", "value": null, "problems": problems},
-    }))
 }

@@ -6,21 +6,12 @@
 use serde_json::{Value, json};
 
 use super::document::Field;
-use super::read::{too_many, unknown};
+use super::refusal::{Refusal, too_many, unknown};
 use super::render::{gid, id_of};
 use super::rules::{Entry, check_input, check_shape, other_parameters, read_entry};
 use super::shop::{Level, Shop};
 use crate::sandbox::journal::Happening;
 use crate::sandbox::market::iso;
-
-/// Why a field has no value.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The request fails as a whole: no `data`.
-    Whole(Value),
-    /// The field is null, and the error names it.
-    Field(Value),
-}
 
 impl Shop {
     /// Answers one root field of a mutation, in full. `version` is the one that serves.
