@@ -364,10 +364,7 @@ pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     let lanes = &seller.settings.lanes;
     let fetcher = |(id, channel): (&ChannelId, &OpenChannel)| {
-        let source = Source {
-            channel: Arc::clone(&channel.channel),
-            line: line(channel),
-        };
+        let source = source(channel);
         Fetcher {
             desk: desk.clone(),
             sources: BTreeMap::from([(id.clone(), source)]),
@@ -379,6 +376,14 @@ pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec
         }
     };
     open.channels.iter().map(fetcher).collect()
+}
+
+/// A channel to read from.
+pub(super) fn source(channel: &OpenChannel) -> Source {
+    Source {
+        channel: Arc::clone(&channel.channel),
+        line: line(channel),
+    }
 }
 
 fn ladder(seller: &Seller) -> Ladder {

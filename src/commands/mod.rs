@@ -17,8 +17,12 @@ mod listings;
 mod listings_import;
 mod lock;
 mod matching;
+mod pass;
 mod plan;
+mod plan_file;
+mod reconcile;
 mod requests;
+mod schedule;
 mod seller;
 mod setup;
 mod sheet;
@@ -29,6 +33,7 @@ mod sync;
 
 use std::sync::Arc;
 
+use self::pass::Delivery;
 use crate::channels::PLATFORMS;
 use crate::cli::{Bundles, Channels, Cli, Command, Dlq, Global, Listings, Stock};
 use crate::config::{Environment, load};
@@ -86,6 +91,30 @@ fn with_seller(
     })
 }
 
+/// Runs `reconcile` once for a seller that is open already.
+///
+/// # Errors
+/// As the command.
+pub async fn reconcile_once(
+    args: crate::cli::Reconcile,
+    seller: &Seller,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    reconcile::reconcile(args, seller, &Delivery::default(), out).await
+}
+
+/// Runs `sync` once for a seller that is open already.
+///
+/// # Errors
+/// As the command.
+pub async fn sync_once(
+    args: crate::cli::SyncOnce,
+    seller: &Seller,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    sync::sync(args, seller, &Delivery::default(), out).await
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -123,7 +152,12 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Explain(args) => explain::explain(args, seller, out).await,
         Command::Audit(args) => audit::audit(args, seller, out).await,
         Command::Erase(args) => erase::erase(args, seller, out).await,
-        Command::Sync(args) => sync::sync(args, seller, out).await,
+        Command::Sync(args) => {
+            sync::sync(args, seller, &Delivery::default(), out).await
+        }
+        Command::Reconcile(args) => {
+            reconcile::reconcile(args, seller, &Delivery::default(), out).await
+        }
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
@@ -132,6 +166,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Listen(_)
+        | Command::Schedule(_)
         | Command::Demo(_) => Ok(Found::Nothing),
     }
 }

@@ -212,12 +212,10 @@ pub(super) fn schedule<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Schedu
 
 fn zone<'t>(r: &mut Reader<'t>, table: &mut Section<'t>) -> Option<Tz> {
     let text = table.text(r, "timezone")?;
-    match text.value.parse() {
-        Ok(zone) => Some(zone),
-        Err(_) => {
-            let says = format!("{:?} is no time zone", text.value);
-            r.refuse(&text, says, "write it like \"Europe/Berlin\" or \"UTC\"");
-            None
-        }
+    let zone = text.value.parse().ok();
+    if zone.is_none() {
+        let says = format!("{:?} is no time zone", text.value);
+        r.refuse(&text, says, "write it like \"Europe/Berlin\" or \"UTC\"");
     }
+    zone
 }

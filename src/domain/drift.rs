@@ -240,11 +240,14 @@ pub fn repair(class: Class, desired: i64, shows: Option<i64>, edits: Edits) -> R
         return Repair::Tell;
     };
     match class {
-        Class::InFlight | Class::NotListed | Class::Unmapped => Repair::Tell,
         Class::SaleFound | Class::NotApplied | Class::Unknown => Repair::Push,
         // Sent again it would be off again; but what shows too much is lowered whatever the reason.
         Class::Buffer | Class::GrossNet if desired < shows => Repair::Push,
-        Class::Buffer | Class::GrossNet => Repair::Tell,
+        Class::Buffer
+        | Class::GrossNet
+        | Class::InFlight
+        | Class::NotListed
+        | Class::Unmapped => Repair::Tell,
         Class::Edited => match edits {
             Edits::PushBack => Repair::Push,
             Edits::Adjust => Repair::Adjust(shows.saturating_sub(desired)),

@@ -251,9 +251,12 @@ fn patterns(text: &str) -> Result<Vec<Cron>, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     use super::*;
     use chrono::TimeZone as _;
+
+    type Day = (i32, u32, u32);
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()
@@ -264,7 +267,7 @@ mod tests {
     }
 
     /// The slots of a local day, as local wall times.
-    fn slots_of(timing: &Timing, zone: &str, day: (i32, u32, u32)) -> Vec<String> {
+    fn slots_of(timing: &Timing, zone: &str, day: Day) -> Vec<String> {
         let zone: Tz = zone.parse().unwrap();
         let noon = |days: i64| {
             let noon = zone.with_ymd_and_hms(day.0, day.1, day.2, 12, 0, 0).unwrap();
@@ -285,13 +288,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_day(line: &str, zone: &str, day: (i32, u32, u32), expected: &[&str]) {
+    fn check_day(line: &str, zone: &str, day: Day, expected: &[&str]) {
         let found = slots_of(&timing(line, zone), zone, day);
         assert_eq!(found, expected, "{line} in {zone} on {day:?}");
     }
 
     /// Both nights of a year, in zones that change at 2, at 1, at midnight, by half an hour, and in the south.
-    const NIGHTS: &[(&str, (i32, u32, u32), (i32, u32, u32))] = &[
+    const NIGHTS: &[(&str, Day, Day)] = &[
         ("Europe/Berlin", (2026, 3, 29), (2026, 10, 25)),
         ("Europe/Dublin", (2026, 3, 29), (2026, 10, 25)),
         ("America/New_York", (2026, 3, 8), (2026, 11, 1)),

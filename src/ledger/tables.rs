@@ -560,6 +560,8 @@ pub trait Tables {
         channel: &ChannelId,
         most: usize,
     ) -> Result<BTreeSet<ListingId>>;
+    /// How many listings that may be sent to a run saw.
+    fn seen(&mut self, run: i64, channel: &ChannelId) -> Result<usize>;
     /// How many listings of a channel may be sent to.
     fn publishable(&mut self, channel: &ChannelId) -> Result<usize>;
     /// Finishes a run.

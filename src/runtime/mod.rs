@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod lane;
 pub mod limiter;
 pub mod reception;
+pub mod reconcile;
 pub mod server;
 pub mod wire;
 

@@ -9,6 +9,8 @@ mod house;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

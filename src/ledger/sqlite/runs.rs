@@ -127,6 +127,16 @@ pub(super) fn unseen(
     Ok(found)
 }
 
+/// How many listings that may be sent to a run saw.
+pub(super) fn seen(db: &Connection, id: i64, channel: &ChannelId) -> Result<usize> {
+    let count: i64 = db
+        .prepare_cached(&format!(
+            "SELECT COUNT(*) FROM listing l WHERE l.channel = ?1 AND l.seen_in = ?2 AND {PUBLISHABLE}"
+        ))?
+        .query_row(params![channel.as_str(), id], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// How many listings of a channel may be sent to.
 pub(super) fn publishable(db: &Connection, channel: &ChannelId) -> Result<usize> {
     let count: i64 = db

@@ -224,6 +224,10 @@ impl Tables for Rows<'_> {
         runs::unseen(self.0, run, channel, most)
     }
 
+    fn seen(&mut self, run: i64, channel: &ChannelId) -> Result<usize> {
+        runs::seen(self.0, run, channel)
+    }
+
     fn publishable(&mut self, channel: &ChannelId) -> Result<usize> {
         runs::publishable(self.0, channel)
     }

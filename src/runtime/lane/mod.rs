@@ -3,6 +3,7 @@
 //! A permit of the channel's limiter is taken first, then the rows are gathered and the quantity computed, then it is
 //! sent: no number grows old in a queue (design D5). One lane owns a channel, so that one call per listing is in flight.
 
+pub mod only;
 mod settle;
 mod story;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::only::Only;
 use self::settle::{ChannelTrouble, Sent, Settlement, settlement};
 use self::story::{Call, letter, story};
 use crate::broker::{Mailbox, Mark, Rings};
@@ -79,6 +81,7 @@ pub struct Lane {
     pub mailbox: Arc<Mailbox>,
     /// For asking that orders be read.
     pub ask: crate::broker::Doorbell,
+    only: Only,
     waiting: BTreeMap<ListingId, Waiting>,
     orders_read_at: Option<Timestamp>,
 }
@@ -163,9 +166,16 @@ impl Lane {
             dice,
             mailbox,
             ask: bell,
+            only: Only::All,
             waiting: BTreeMap::new(),
             orders_read_at: None,
         }
+    }
+
+    /// The same lane, for some listings alone.
+    #[must_use]
+    pub fn for_only(self, only: Only) -> Self {
+        Self { only, ..self }
     }
 
     /// Delivers until it is stopped. A failing store is waited for; it ends only with `stop`.
@@ -258,6 +268,10 @@ impl Lane {
 
     fn enqueue(&mut self, state: &ListingState, mark: Option<Mark>, now: Timestamp) {
         let desired = self.desired(state);
+        if !self.allowed(state, &desired) {
+            self.waiting.remove(&state.key.listing);
+            return;
+        }
         planted::bind(&state.key, desired.quantity);
         let since = self
             .waiting
@@ -293,6 +307,12 @@ impl Lane {
             .as_ref()
             .and_then(|mapping| mapping.location.as_ref());
         self.terms.policy.desired(&self.id, own, &state.feeds)
+    }
+
+    fn allowed(&self, state: &ListingState, desired: &Desired) -> bool {
+        let tier = self.terms.policy.fastest(&state.feeds);
+        self.only
+            .allows(&state.key, tier, i64::from(desired.quantity))
     }
 
     /// What a listing should show now.
@@ -428,6 +448,10 @@ impl Lane {
                 continue;
             };
             let mut desired = self.desired(&state);
+            if !self.allowed(&state, &desired) {
+                self.waiting.remove(listing);
+                continue;
+            }
             desired.quantity = planted::bound(&state.key, desired.quantity);
             let position = Position {
                 shown: state.shown,

@@ -1,0 +1,177 @@
+//! One pass over the lanes by a command that delivers by itself: orders are read first, so that nothing is raised over a
+//! sale that was not seen; then every lane takes turns until nothing waits any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::{Instant, sleep};
+
+use super::daemon;
+use super::lock::DeliveryLock;
+use super::requests::{LOOK_EVERY, waiting};
+use super::seller::{OpenChannels, Seller};
+use crate::broker::Doorbell;
+use crate::config::Mode;
+use crate::domain::ids::ChannelId;
+use crate::domain::lane::LaneRules;
+use crate::exit::Failure;
+use crate::ledger::StoreError;
+use crate::runtime::desk::Desk;
+use crate::runtime::fetcher::Fetcher;
+use crate::runtime::lane::Lane;
+use crate::runtime::lane::only::Only;
+
+/// How long a pass goes on without anything being done; what is left then is told.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// How long a pass may take however much is done.
+const PASS_MAX: Duration = Duration::from_hours(6);
+
+/// Who delivers within this process: several passes may, each for channels of its own, under one lock on the store.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    lock: Mutex<Weak<DeliveryLock>>,
+    channels: std::sync::Mutex<BTreeMap<ChannelId, Arc<Mutex<()>>>>,
+}
+
+/// The right to deliver to some channels.
+#[derive(Debug)]
+pub(super) struct Delivering {
+    _channels: Vec<OwnedMutexGuard<()>>,
+    _lock: Arc<DeliveryLock>,
+}
+
+impl Delivery {
+    /// Waits until no other pass of this process is at these channels, and takes the lock of the store if this process
+    /// does not have it. Whoever takes it brings the books to a known state first.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] if another process delivers.
+    pub(super) async fn take(
+        &self,
+        seller: &Seller,
+        channels: impl IntoIterator<Item = &ChannelId>,
+        command: &str,
+    ) -> Result<Delivering, Failure> {
+        let mut held = Vec::new();
+        // In the order of names, so that two passes never wait for each other.
+        for id in channels.into_iter().collect::<BTreeSet<_>>() {
+            let one = {
+                let mut all = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(all.entry(id.clone()).or_default())
+            };
+            held.push(one.lock_owned().await);
+        }
+        let lock = self.store(seller, &seller.settings.store_path(), command).await?;
+        Ok(Delivering {
+            _channels: held,
+            _lock: lock,
+        })
+    }
+
+    async fn store(
+        &self,
+        seller: &Seller,
+        path: &Path,
+        command: &str,
+    ) -> Result<Arc<DeliveryLock>, Failure> {
+        let mut known = self.lock.lock().await;
+        if let Some(lock) = known.upgrade() {
+            return Ok(lock);
+        }
+        let lock = Arc::new(DeliveryLock::take_once(path, command)?);
+        daemon::prepare(seller).await?;
+        *known = Arc::downgrade(&lock);
+        Ok(lock)
+    }
+}
+
+/// Lets the lanes of `channel` (of all) take turns until nothing that `only` allows waits.
+///
+/// # Errors
+/// As the store.
+pub(super) async fn pass(
+    seller: &Seller,
+    open: &OpenChannels,
+    channel: Option<&ChannelId>,
+    only: &Only,
+) -> Result<(), Failure> {
+    let bell = Doorbell::default();
+    let desk = Desk {
+        ledger: seller.ledger.clone(),
+        bell: bell.clone(),
+        clock: Arc::clone(&seller.clock),
+    };
+    let mut fetchers = daemon::fetchers(seller, open, &desk);
+    let mut lanes = lanes(seller, open, channel, only, &bell);
+    for fetcher in &fetchers {
+        fetcher.ask_orders(seller.now()).await?;
+    }
+    bell.sweep();
+    let began = Instant::now();
+    let mut moved = began;
+    while began.elapsed() < PASS_MAX && moved.elapsed() < STALL_MAX {
+        // Side by side: a slow platform keeps no other waiting.
+        let fetched = join_all(fetchers.iter_mut().map(fetch)).await;
+        let sent = join_all(lanes.iter_mut().map(turn)).await;
+        for done in fetched.into_iter().chain(sent) {
+            if done? {
+                moved = Instant::now();
+            }
+        }
+        if waiting(seller, channel, only).await? == 0 {
+            break;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+fn lanes(
+    seller: &Seller,
+    open: &OpenChannels,
+    only_channel: Option<&ChannelId>,
+    only: &Only,
+    bell: &Doorbell,
+) -> Vec<Lane> {
+    let mut terms = daemon::terms(seller);
+    // Now means now: no batch is waited for.
+    terms.rules = LaneRules {
+        batch_b_ms: 0,
+        batch_c_ms: 0,
+        ..terms.rules
+    };
+    let sent_to = open.channels.iter().filter(|(id, channel)| {
+        let wanted = only_channel.is_none_or(|only| only == *id);
+        wanted && channel.mode == Mode::Manage && !channel.hold
+    });
+    sent_to
+        .map(|(id, channel)| {
+            daemon::lane(seller, id, channel, &terms, bell).for_only(only.clone())
+        })
+        .collect()
+}
+
+/// Follows the hints that are due; whether there were any.
+async fn fetch(fetcher: &mut Fetcher) -> Result<bool, StoreError> {
+    let mut any = false;
+    while fetcher.turn().await? > 0 {
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Takes turns until the lane is idle; whether anything was done.
+async fn turn(lane: &mut Lane) -> Result<bool, StoreError> {
+    let rings = lane.mailbox.take();
+    lane.look(&rings).await?;
+    let mut any = false;
+    let began = Instant::now();
+    while began.elapsed() < PASS_MAX && !lane.turn().await?.is_idle() {
+        any = true;
+    }
+    Ok(any)
+}

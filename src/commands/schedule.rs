@@ -1,0 +1,1 @@
+//! `schedule`: placeholder until its jobs are there.
