@@ -62,6 +62,7 @@ pub(super) struct Doors {
 pub(super) struct Daemon {
     stop: CancellationToken,
     tasks: TaskTracker,
+    bell: Doorbell,
     _lock: DeliveryLock,
 }
 
@@ -108,9 +109,10 @@ impl Daemon {
         let daemon = Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            bell: Doorbell::default(),
             _lock: lock,
         };
-        let bell = Doorbell::default();
+        let bell = daemon.bell();
         let desk = Desk {
             ledger: seller.ledger.clone(),
             bell: bell.clone(),
@@ -124,6 +126,11 @@ impl Daemon {
         daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
         Ok(daemon)
+    }
+
+    /// The doorbell of its lanes.
+    pub(super) fn bell(&self) -> Doorbell {
+        self.bell.clone()
     }
 
     /// Stops taking messages in, lets calls under way end, and waits for all of it.

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::daemon::{Daemon, Doors, operator};
 use super::lock::DeliveryLock;
+use super::schedule;
 use super::seller::Seller;
 use crate::cli::Listen;
 use crate::config::listen_refusal;
@@ -36,19 +39,45 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
         local(&hooks, address),
         local(&admin, settings.admin_address),
     ));
-    let open = seller.open_channels(None)?;
+    let open = Arc::new(seller.open_channels(None)?);
     let admin = Some((admin, operator(&seller, metrics)?));
     let daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
+    let stop = CancellationToken::new();
+    let cron = args.schedule.then(|| {
+        let (seller, open) = (Arc::clone(&seller), Arc::clone(&open));
+        let (bell, stop) = (daemon.bell(), stop.clone());
+        tokio::spawn(async move { schedule::run(&seller, &open, bell, stop).await })
+    });
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
-    tokio::select! {
-        _ = interrupt.recv() => (),
-        _ = terminate.recv() => (),
-    }
+    let mut cron = std::pin::pin!(ended(cron));
+    let early = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        // It ends by itself only if it cannot run at all.
+        ended = &mut cron => Some(ended),
+    };
     out.note("stopping: calls under way are ended first");
+    stop.cancel();
+    let ended = match early {
+        Some(ended) => ended,
+        None if args.schedule => cron.await,
+        None => Ok(()),
+    };
     daemon.stop().await;
-    open.close().await;
+    schedule::close(open).await;
+    ended?;
     Ok(Found::Nothing)
+}
+
+/// How the schedule ended; never, if there is none.
+async fn ended(cron: Option<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {
+    match cron {
+        None => std::future::pending().await,
+        Some(cron) => cron
+            .await
+            .unwrap_or_else(|error| Err(Failure::Call(format!("run the schedule: {error}")))),
+    }
 }
 
 fn local(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod erase;
 mod explain;
+mod exports;
 mod imports;
 mod keeping;
 mod known;
@@ -81,6 +82,12 @@ fn with_seller(
     let command = match command {
         // It ends calls under way before it ends, so it takes signals itself.
         Command::Listen(args) => return runtime.block_on(listen::listen(args, seller, out)),
+        Command::Schedule(args) if !args.list => {
+            return runtime.block_on(async {
+                plan::check(&Command::Schedule(args), &seller, out).await?;
+                schedule::schedule(seller, out).await
+            });
+        }
         command => command,
     };
     runtime.block_on(async {
@@ -158,6 +165,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Reconcile(args) => {
             reconcile::reconcile(args, seller, &Delivery::default(), out).await
         }
+        Command::Schedule(args) => schedule::list(args, seller, out).await,
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
@@ -166,7 +174,6 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Listen(_)
-        | Command::Schedule(_)
         | Command::Demo(_) => Ok(Found::Nothing),
     }
 }

@@ -33,8 +33,36 @@ const PASS_MAX: Duration = Duration::from_hours(6);
 /// Who delivers within this process: several passes may, each for channels of its own, under one lock on the store.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
+    /// Channels that are open already; their limiters count every call of this process.
+    open: Option<Arc<OpenChannels>>,
     lock: Mutex<Weak<DeliveryLock>>,
     channels: std::sync::Mutex<BTreeMap<ChannelId, Arc<Mutex<()>>>>,
+}
+
+/// Open channels, of this command alone or shared.
+pub(super) enum Opened {
+    Own(OpenChannels),
+    Shared(Arc<OpenChannels>),
+}
+
+impl std::ops::Deref for Opened {
+    type Target = OpenChannels;
+
+    fn deref(&self) -> &OpenChannels {
+        match self {
+            Self::Own(open) => open,
+            Self::Shared(open) => open,
+        }
+    }
+}
+
+impl Opened {
+    /// Waits until every call is in the audit, if they are of this command alone.
+    pub(super) async fn close(self) {
+        if let Self::Own(open) = self {
+            open.close().await;
+        }
+    }
 }
 
 /// The right to deliver to some channels.
@@ -45,6 +73,25 @@ pub(super) struct Delivering {
 }
 
 impl Delivery {
+    /// Over channels that are open already.
+    pub(super) fn over(open: Arc<OpenChannels>) -> Self {
+        Self {
+            open: Some(open),
+            ..Self::default()
+        }
+    }
+
+    /// The channels.
+    ///
+    /// # Errors
+    /// As [`Seller::open_channels`].
+    pub(super) fn open(&self, seller: &Seller) -> Result<Opened, Failure> {
+        match &self.open {
+            Some(open) => Ok(Opened::Shared(Arc::clone(open))),
+            None => seller.open_channels(None).map(Opened::Own),
+        }
+    }
+
     /// Waits until no other pass of this process is at these channels, and takes the lock of the store if this process
     /// does not have it. Whoever takes it brings the books to a known state first.
     ///

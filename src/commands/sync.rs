@@ -155,7 +155,7 @@ async fn send(
                 out.warning(stopped);
                 return Ok(None);
             }
-            let open = seller.open_channels(None)?;
+            let open = delivery.open(seller)?;
             let passed = pass(seller, &open, work.channel, work.only).await;
             open.close().await;
             passed?;

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod cron;
 pub mod desk;
 pub mod fetcher;
 pub mod hooks;
