@@ -72,37 +72,37 @@ impl WorkLock {
 
 /// Takes a file lock; the inner error is who holds it.
 fn lock(path: &Path, says: &str) -> Result<Result<File, String>, Failure> {
-        let disk = |error: std::io::Error| Failure::Disk {
-            path: path.display().to_string(),
-            problem: error.to_string(),
-        };
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(disk)?;
-        let mut tries = 0;
-        while let Err(refused) = file.try_lock() {
-            match refused {
-                TryLockError::Error(error) => return Err(disk(error)),
-                // Whoever only asks who delivers holds it for a moment.
-                TryLockError::WouldBlock if tries < TRIES_MAX => tries += 1,
-                TryLockError::WouldBlock => {
-                    let mut holder = String::new();
-                    file.read_to_string(&mut holder).map_err(disk)?;
-                    return Ok(Err(holder.trim().to_owned()));
-                }
+    let disk = |error: std::io::Error| Failure::Disk {
+        path: path.display().to_string(),
+        problem: error.to_string(),
+    };
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(disk)?;
+    let mut tries = 0;
+    while let Err(refused) = file.try_lock() {
+        match refused {
+            TryLockError::Error(error) => return Err(disk(error)),
+            // Whoever only asks who delivers holds it for a moment.
+            TryLockError::WouldBlock if tries < TRIES_MAX => tries += 1,
+            TryLockError::WouldBlock => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(disk)?;
+                return Ok(Err(holder.trim().to_owned()));
             }
-            std::thread::sleep(TRY_AGAIN);
         }
-        file.set_len(0).map_err(disk)?;
-        file.rewind().map_err(disk)?;
-        let holder = format!("process {}{says}", std::process::id());
-        file.write_all(holder.as_bytes()).map_err(disk)?;
-        Ok(Ok(file))
+        std::thread::sleep(TRY_AGAIN);
+    }
+    file.set_len(0).map_err(disk)?;
+    file.rewind().map_err(disk)?;
+    let holder = format!("process {}{says}", std::process::id());
+    file.write_all(holder.as_bytes()).map_err(disk)?;
+    Ok(Ok(file))
 }
 
 /// Who holds a file lock.

@@ -159,9 +159,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Explain(args) => explain::explain(args, seller, out).await,
         Command::Audit(args) => audit::audit(args, seller, out).await,
         Command::Erase(args) => erase::erase(args, seller, out).await,
-        Command::Sync(args) => {
-            sync::sync(args, seller, &Delivery::default(), out).await
-        }
+        Command::Sync(args) => sync::sync(args, seller, &Delivery::default(), out).await,
         Command::Reconcile(args) => {
             reconcile::reconcile(args, seller, &Delivery::default(), out).await
         }

@@ -112,7 +112,9 @@ impl Delivery {
             };
             held.push(one.lock_owned().await);
         }
-        let lock = self.store(seller, &seller.settings.store_path(), command).await?;
+        let lock = self
+            .store(seller, &seller.settings.store_path(), command)
+            .await?;
         Ok(Delivering {
             _channels: held,
             _lock: lock,
@@ -196,9 +198,7 @@ fn lanes(
         wanted && channel.mode == Mode::Manage && !channel.hold
     });
     sent_to
-        .map(|(id, channel)| {
-            daemon::lane(seller, id, channel, &terms, bell).for_only(only.clone())
-        })
+        .map(|(id, channel)| daemon::lane(seller, id, channel, &terms, bell).for_only(only.clone()))
         .collect()
 }
 

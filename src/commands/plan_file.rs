@@ -136,7 +136,8 @@ impl PlanFile {
         }
         if plan.computed() != plan.digest {
             return Err(refuse(
-                "its lines are not those of its digest: it was changed; hint: make a new one".to_owned(),
+                "its lines are not those of its digest: it was changed; hint: make a new one"
+                    .to_owned(),
             ));
         }
         if plan.settings != settings {
@@ -179,7 +180,10 @@ fn number(known: Option<i64>) -> String {
 pub(super) fn refused(path: &Path, moved: &[String]) -> Failure {
     let mut named: Vec<_> = moved.iter().take(NAMED_MAX).cloned().collect();
     if moved.len() > NAMED_MAX {
-        named.push(format!("and {} more", moved.len().saturating_sub(NAMED_MAX)));
+        named.push(format!(
+            "and {} more",
+            moved.len().saturating_sub(NAMED_MAX)
+        ));
     }
     Failure::Incomplete(format!(
         "apply the plan {}: the world moved since it was made, and nothing was sent; hint: make a new one\n  {}",
@@ -238,19 +242,31 @@ mod tests {
         let refused = PlanFile::read(&path, "sync", "s").unwrap_err().to_string();
         assert!(refused.contains("it was changed"), "{refused}");
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(PlanFile::read(&path, "sync", "s").unwrap_err().exit_code(), 2);
+        assert_eq!(
+            PlanFile::read(&path, "sync", "s").unwrap_err().exit_code(),
+            2
+        );
         let none = folder.path().join("none.json");
-        assert_eq!(PlanFile::read(&none, "sync", "s").unwrap_err().exit_code(), 2);
+        assert_eq!(
+            PlanFile::read(&none, "sync", "s").unwrap_err().exit_code(),
+            2
+        );
     }
 
     #[test]
     fn what_moved_is_named() {
         let old = plan(vec![line("7", 3), line("8", 4)]);
-        assert!(old.moved(&plan(vec![line("8", 4), line("7", 3)])).is_empty());
+        assert!(
+            old.moved(&plan(vec![line("8", 4), line("7", 3)]))
+                .is_empty()
+        );
         let moved = old.moved(&plan(vec![line("7", 2)]));
         assert_eq!(
             moved,
-            ["web/7: 9 -> 2, planned 9 -> 3", "web/8: there is nothing to send any more"]
+            [
+                "web:7: 9 -> 2, planned 9 -> 3",
+                "web:8: there is nothing to send any more"
+            ]
         );
     }
 }

@@ -53,7 +53,12 @@ impl Work for Jobs {
             // It stops by itself between two chunks.
             let gone = keeping::forget(&self.seller, stop).await;
             return gone
-                .map(|gone| format!("{} messages, {} rows of the audit", gone.events, gone.audit_rows))
+                .map(|gone| {
+                    format!(
+                        "{} messages, {} rows of the audit",
+                        gone.events, gone.audit_rows
+                    )
+                })
                 .map_err(|error| error.to_string());
         }
         tokio::select! {
@@ -78,8 +83,12 @@ impl Jobs {
             ..Reconcile::default()
         };
         let found = match job {
-            Job::SyncB => sync::sync(sync(TierChoice::B), seller, &self.delivery, &mut silent).await?,
-            Job::SyncC => sync::sync(sync(TierChoice::C), seller, &self.delivery, &mut silent).await?,
+            Job::SyncB => {
+                sync::sync(sync(TierChoice::B), seller, &self.delivery, &mut silent).await?
+            }
+            Job::SyncC => {
+                sync::sync(sync(TierChoice::C), seller, &self.delivery, &mut silent).await?
+            }
             Job::Reconcile => {
                 reconcile::reconcile(compare(false), seller, &self.delivery, &mut silent).await?
             }
@@ -90,7 +99,9 @@ impl Jobs {
             Job::Classify => {
                 let folder = seller.settings.schedule.exports.as_deref();
                 let folder = folder.unwrap_or(std::path::Path::new(""));
-                return exports::refresh(seller, folder).await.map_err(Failure::Call);
+                return exports::refresh(seller, folder)
+                    .await
+                    .map_err(Failure::Call);
             }
             Job::Retention => return Ok(String::new()),
         };
@@ -247,8 +258,17 @@ pub(super) async fn list(_: Schedule, seller: &Seller, out: &mut Out) -> Result<
         .collect();
     let cells: Vec<_> = all.iter().map(row).collect();
     let headers = &[
-        "job", "channel", "when", "timezone", "next_local", "next_utc", "last_slot", "runs", "missed",
-        "skipped", "outcome",
+        "job",
+        "channel",
+        "when",
+        "timezone",
+        "next_local",
+        "next_utc",
+        "last_slot",
+        "runs",
+        "missed",
+        "skipped",
+        "outcome",
     ];
     let body = serde_json::json!({ "jobs": all });
     out.result("onhand.schedule/1", &body, headers, &cells)?;
@@ -266,7 +286,11 @@ fn next(entry: &Entry, row: Option<&SlotRow>, seller: &Seller, now: Timestamp) -
             .due(Timing::believed(row.slot, now), now)
             .is_some()
     });
-    let next = if overdue { Some(now) } else { entry.timing.next_after(now) };
+    let next = if overdue {
+        Some(now)
+    } else {
+        entry.timing.next_after(now)
+    };
     let began = row.filter(|row| row.started_at.is_some());
     Next {
         job: entry.job,
@@ -286,14 +310,20 @@ fn next(entry: &Entry, row: Option<&SlotRow>, seller: &Seller, now: Timestamp) -
 
 fn local(at: Timestamp, zone: Tz) -> Option<String> {
     let at = DateTime::from_timestamp_millis(at.millis())?;
-    Some(at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false))
+    Some(
+        at.with_timezone(&zone)
+            .to_rfc3339_opts(SecondsFormat::Secs, false),
+    )
 }
 
 fn row(next: &Next) -> Vec<Cell> {
     let time = |at: Option<Timestamp>| Cell::from(at.map(Timestamp::to_seconds_text));
     vec![
         next.job.into(),
-        next.channel.as_ref().map(|id| id.as_str().to_owned()).into(),
+        next.channel
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
+            .into(),
         next.when.as_str().into(),
         next.timezone.as_str().into(),
         next.next_local.clone().into(),
@@ -302,6 +332,10 @@ fn row(next: &Next) -> Vec<Cell> {
         next.runs.into(),
         next.missed.into(),
         next.skipped.into(),
-        if next.running { Cell::from("running") } else { next.outcome.clone().into() },
+        if next.running {
+            Cell::from("running")
+        } else {
+            next.outcome.clone().into()
+        },
     ]
 }

@@ -308,7 +308,9 @@ fn line(state: &ListingState, seller: &Seller) -> Option<Line> {
         return None;
     }
     let action = match state.shown.stand_in() {
-        _ if !state.dirty() => "none: it was refused; `onhand reconcile --apply` tries anew".to_owned(),
+        _ if !state.dirty() => {
+            "none: it was refused; `onhand reconcile --apply` tries anew".to_owned()
+        }
         None => "read".to_owned(),
         Some(shown) if desired <= shown => "lower".to_owned(),
         Some(_) => "raise".to_owned(),
@@ -334,9 +336,7 @@ fn desired(state: &ListingState, seller: &Seller) -> i64 {
         .mapping
         .as_ref()
         .and_then(|mapping| mapping.location.as_ref());
-    let found = seller
-        .policy
-        .desired(&state.key.channel, own, &state.feeds);
+    let found = seller.policy.desired(&state.key.channel, own, &state.feeds);
     i64::from(found.quantity)
 }
 

@@ -88,8 +88,7 @@ pub fn brake(
         most,
         lowered,
     };
-    let too_many =
-        |listings: usize, most| listings > brakes.free && Share::of(listings, of) > most;
+    let too_many = |listings: usize, most| listings > brakes.free && Share::of(listings, of) > most;
     if too_many(zeroed, brakes.zero_max) {
         return Some(stop(true, zeroed, brakes.zero_max));
     }
@@ -115,7 +114,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(changes: Vec<Change>, of: usize, allowed: Option<usize>, stopped: Option<(bool, usize)>) {
+    fn check(
+        changes: Vec<Change>,
+        of: usize,
+        allowed: Option<usize>,
+        stopped: Option<(bool, usize)>,
+    ) {
         let found = brake(changes, of, BRAKES, allowed);
         assert_eq!(found.map(|s| (s.zeroed, s.listings)), stopped, "{found:?}");
     }
@@ -144,6 +148,9 @@ mod tests {
         check(to(11, 5, 4), 100, Some(10), Some((false, 11)));
         check(to(60, 5, 0), 100, Some(60), None);
         let says = brake(to(11, 5, 4), 100, BRAKES, None).unwrap().to_string();
-        assert!(says.contains("11 of 100") && says.contains("--yes-lower 11"), "{says}");
+        assert!(
+            says.contains("11 of 100") && says.contains("--yes-lower 11"),
+            "{says}"
+        );
     }
 }

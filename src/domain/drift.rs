@@ -14,9 +14,7 @@ use super::clock::Timestamp;
 use super::delivery::Shown;
 
 /// What a difference is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A change, a push or a sale of a moment ago: it will pass by itself.
@@ -182,13 +180,15 @@ pub fn classify(seen: &Compared, in_flight_ms: i64) -> Option<Class> {
         return Some(Class::NotApplied);
     }
     let off = shows.saturating_sub(seen.desired);
-    Some(if seen.unbuffered != seen.desired && shows == seen.unbuffered {
-        Class::Buffer
-    } else if seen.promised > 0 && off.saturating_abs() == seen.promised {
-        Class::GrossNet
-    } else {
-        Class::Edited
-    })
+    Some(
+        if seen.unbuffered != seen.desired && shows == seen.unbuffered {
+            Class::Buffer
+        } else if seen.promised > 0 && off.saturating_abs() == seen.promised {
+            Class::GrossNet
+        } else {
+            Class::Edited
+        },
+    )
 }
 
 /// What is done about an edit on the channel (rule R53).
@@ -243,11 +243,9 @@ pub fn repair(class: Class, desired: i64, shows: Option<i64>, edits: Edits) -> R
         Class::SaleFound | Class::NotApplied | Class::Unknown => Repair::Push,
         // Sent again it would be off again; but what shows too much is lowered whatever the reason.
         Class::Buffer | Class::GrossNet if desired < shows => Repair::Push,
-        Class::Buffer
-        | Class::GrossNet
-        | Class::InFlight
-        | Class::NotListed
-        | Class::Unmapped => Repair::Tell,
+        Class::Buffer | Class::GrossNet | Class::InFlight | Class::NotListed | Class::Unmapped => {
+            Repair::Tell
+        }
         Class::Edited => match edits {
             Edits::PushBack => Repair::Push,
             Edits::Adjust => Repair::Adjust(shows.saturating_sub(desired)),
@@ -444,7 +442,10 @@ mod tests {
     fn what_shows_what_it_should_is_no_difference() {
         check(|s| s.second = Look::Shows(5), None);
         check(|s| (s.desired, s.second) = (0, Look::Shows(-3)), None);
-        check(|s| (s.first, s.second) = (Look::Absent, Look::Shows(5)), None);
+        check(
+            |s| (s.first, s.second) = (Look::Absent, Look::Shows(5)),
+            None,
+        );
     }
 
     #[test]
@@ -535,7 +536,9 @@ mod tests {
 
     #[test]
     fn each_class_has_its_repair() {
-        use Class::{Buffer, Edited, GrossNet, InFlight, NotApplied, NotListed, SaleFound, Unknown};
+        use Class::{
+            Buffer, Edited, GrossNet, InFlight, NotApplied, NotListed, SaleFound, Unknown,
+        };
         for (class, desired, shows, edits, expected) in [
             (SaleFound, 3, Some(5), Edits::Report, Repair::Push),
             (NotApplied, 3, Some(5), Edits::Report, Repair::Push),
@@ -584,7 +587,10 @@ mod tests {
             ("0%", 0, "0%"),
         ] {
             let share: Share = text.parse().unwrap();
-            assert_eq!((share.millionths(), share.to_string().as_str()), (millionths, again));
+            assert_eq!(
+                (share.millionths(), share.to_string().as_str()),
+                (millionths, again)
+            );
         }
         for text in ["1", "", "%", "-1%", "101%", "1,5%", "0.00001%", "1e2%"] {
             assert!(text.parse::<Share>().is_err(), "{text}");
@@ -594,9 +600,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_the_trade() {
-        let lines = |part, whole| {
-            Health::of(Share::of(part, whole), Share(1_000), Share(10_000))
-        };
+        let lines = |part, whole| Health::of(Share::of(part, whole), Share(1_000), Share(10_000));
         assert_eq!(lines(0, 10), Health::Healthy);
         assert_eq!(lines(1, 2_000), Health::Healthy);
         assert_eq!(lines(1, 1_000), Health::Watch);

@@ -90,7 +90,9 @@ impl Timing {
         if let Some(seconds) = interval_s(text) {
             return match seconds {
                 1..=EVERY_MAX_S => Ok(Self::Every(seconds.saturating_mul(1_000))),
-                _ => Err(refused("an interval is between 1 second and 7 days".to_owned())),
+                _ => Err(refused(
+                    "an interval is between 1 second and 7 days".to_owned(),
+                )),
             };
         }
         let patterns = patterns(text).map_err(refused)?;
@@ -150,7 +152,11 @@ impl Timing {
 
     /// The last slot as it counts now: one far ahead was written by a clock that was wrong, and begins anew.
     pub fn believed(last: Timestamp, now: Timestamp) -> Timestamp {
-        if last.since(now) > AHEAD_MAX_MS { now } else { last }
+        if last.since(now) > AHEAD_MAX_MS {
+            now
+        } else {
+            last
+        }
     }
 
     /// The zone of a cron line.
@@ -234,7 +240,11 @@ fn patterns(text: &str) -> Result<Vec<Cron>, String> {
     let [minutes, hours, rest @ ..] = fields.as_slice() else {
         return Ok(vec![whole]);
     };
-    let plain = |field: &str| field.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
+    let plain = |field: &str| {
+        field
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b',')
+    };
     if !plain(minutes) || !plain(hours) {
         return Ok(vec![whole]);
     }
@@ -270,7 +280,9 @@ mod tests {
     fn slots_of(timing: &Timing, zone: &str, day: Day) -> Vec<String> {
         let zone: Tz = zone.parse().unwrap();
         let noon = |days: i64| {
-            let noon = zone.with_ymd_and_hms(day.0, day.1, day.2, 12, 0, 0).unwrap();
+            let noon = zone
+                .with_ymd_and_hms(day.0, day.1, day.2, 12, 0, 0)
+                .unwrap();
             Timestamp::from_millis(noon.timestamp_millis()).plus(days * 86_400_000)
         };
         let (mut from, end) = (noon(-1), noon(1));
@@ -326,8 +338,11 @@ mod tests {
                 let timing = timing(line, zone);
                 for day in [spring, autumn] {
                     let zone: Tz = zone.parse().unwrap();
-                    let noon = zone.with_ymd_and_hms(day.0, day.1, day.2, 12, 0, 0).unwrap();
-                    let mut from = Timestamp::from_millis(noon.timestamp_millis()).plus(-86_400_000);
+                    let noon = zone
+                        .with_ymd_and_hms(day.0, day.1, day.2, 12, 0, 0)
+                        .unwrap();
+                    let mut from =
+                        Timestamp::from_millis(noon.timestamp_millis()).plus(-86_400_000);
                     for _ in 0..36 {
                         let next = timing.next_after(from).unwrap();
                         let gap = next.since(from);
@@ -335,7 +350,10 @@ mod tests {
                         // a half, and nothing is left out.
                         let half = zone == Tz::Australia__Lord_Howe && line != "1h";
                         let longest = if half { 5_400_000 } else { hours * 3_600_000 };
-                        assert!(gap <= longest && gap > 0, "{line} in {zone}: {from} to {next}");
+                        assert!(
+                            gap <= longest && gap > 0,
+                            "{line} in {zone}: {from} to {next}"
+                        );
                         from = next;
                     }
                 }
@@ -348,8 +366,18 @@ mod tests {
         let (spring, autumn) = ((2026, 3, 8), (2026, 11, 1));
         check_day("30 2 * * *", "America/New_York", spring, &["03:00"]);
         check_day("30 1 * * *", "America/New_York", autumn, &["01:30"]);
-        check_day("0 2,14 * * *", "America/New_York", spring, &["03:00", "14:00"]);
-        check_day("0 1,13 * * *", "America/New_York", autumn, &["01:00", "13:00"]);
+        check_day(
+            "0 2,14 * * *",
+            "America/New_York",
+            spring,
+            &["03:00", "14:00"],
+        );
+        check_day(
+            "0 1,13 * * *",
+            "America/New_York",
+            autumn,
+            &["01:00", "13:00"],
+        );
         check_day(
             "0 0-3 * * *",
             "America/New_York",
@@ -360,7 +388,13 @@ mod tests {
 
     #[test]
     fn the_wall_clock_time_stays_after_a_clock_change() {
-        for day in [(2025, 3, 29), (2025, 3, 30), (2025, 3, 31), (2025, 10, 26), (2025, 10, 27)] {
+        for day in [
+            (2025, 3, 29),
+            (2025, 3, 30),
+            (2025, 3, 31),
+            (2025, 10, 26),
+            (2025, 10, 27),
+        ] {
             check_day("0 18 * * *", "Europe/Dublin", day, &["18:00"]);
         }
     }
@@ -378,15 +412,29 @@ mod tests {
     fn check_due(line: &str, last: &str, now: &str, expected: Option<(&str, u32)>) {
         let found = timing(line, "Europe/Berlin").due(at(last), at(now));
         let found = found.map(|due| (due.slot, due.missed));
-        assert_eq!(found, expected.map(|(slot, missed)| (at(slot), missed)), "{line}");
+        assert_eq!(
+            found,
+            expected.map(|(slot, missed)| (at(slot), missed)),
+            "{line}"
+        );
     }
 
     #[test]
     fn missed_slots_make_one_run() {
         let last = "2026-11-25T10:00:00Z";
         check_due("5m", last, "2026-11-25T10:04:59Z", None);
-        check_due("5m", last, "2026-11-25T10:05:00Z", Some(("2026-11-25T10:05:00Z", 0)));
-        check_due("5m", last, "2026-11-25T16:03:00Z", Some(("2026-11-25T16:00:00Z", 71)));
+        check_due(
+            "5m",
+            last,
+            "2026-11-25T10:05:00Z",
+            Some(("2026-11-25T10:05:00Z", 0)),
+        );
+        check_due(
+            "5m",
+            last,
+            "2026-11-25T16:03:00Z",
+            Some(("2026-11-25T16:00:00Z", 71)),
+        );
         check_due(
             "0 3 * * *",
             "2026-11-20T02:00:00Z",
@@ -400,8 +448,13 @@ mod tests {
     fn a_gap_of_years_is_not_counted_to_its_end() {
         let now = at("2036-11-25T10:00:30Z");
         for line in ["1m", "* * * * *"] {
-            let due = timing(line, "UTC").due(at("2026-11-25T10:00:00Z"), now).unwrap();
-            assert_eq!((due.slot, due.missed), (at("2036-11-25T10:00:00Z"), MISSED_MAX));
+            let due = timing(line, "UTC")
+                .due(at("2026-11-25T10:00:00Z"), now)
+                .unwrap();
+            assert_eq!(
+                (due.slot, due.missed),
+                (at("2036-11-25T10:00:00Z"), MISSED_MAX)
+            );
         }
     }
 
@@ -428,7 +481,17 @@ mod tests {
         ] {
             assert_eq!(timing(text, "UTC").to_string(), again);
         }
-        for text in ["", "5", "0m", "8d", "soon", "* * * *", "61 * * * *", "0 0 * * * *", "0 0 30 2 *"] {
+        for text in [
+            "",
+            "5",
+            "0m",
+            "8d",
+            "soon",
+            "* * * *",
+            "61 * * * *",
+            "0 0 * * * *",
+            "0 0 30 2 *",
+        ] {
             assert!(Timing::parse(text, Tz::UTC).is_err(), "{text}");
         }
     }

@@ -554,12 +554,8 @@ pub trait Tables {
         most: usize,
     ) -> Result<Vec<Suspect>>;
     /// Listings that may be sent to and that a run did not see.
-    fn unseen(
-        &mut self,
-        run: i64,
-        channel: &ChannelId,
-        most: usize,
-    ) -> Result<BTreeSet<ListingId>>;
+    fn unseen(&mut self, run: i64, channel: &ChannelId, most: usize)
+    -> Result<BTreeSet<ListingId>>;
     /// How many listings that may be sent to a run saw.
     fn seen(&mut self, run: i64, channel: &ChannelId) -> Result<usize>;
     /// How many listings of a channel may be sent to.

@@ -57,7 +57,9 @@ pub(super) async fn reconcile(
         let mut summary = compare(&args, seller, &open, out).await?;
         let applied = match &planned {
             Some((path, plan)) => match plan.moved(&summary.plan) {
-                moved if moved.is_empty() => apply::apply(&args, &mut summary, seller, &open, delivery, out).await,
+                moved if moved.is_empty() => {
+                    apply::apply(&args, &mut summary, seller, &open, delivery, out).await
+                }
                 moved => Err(refused(path, &moved)),
             },
             None if args.apply.is_some() => {
@@ -75,7 +77,10 @@ pub(super) async fn reconcile(
 }
 
 fn writable(path: &std::path::Path) -> Result<(), Failure> {
-    let file = std::fs::File::options().create(true).append(true).open(path);
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path);
     file.map(drop).map_err(|error| Failure::Disk {
         path: path.display().to_string(),
         problem: error.to_string(),
@@ -198,7 +203,11 @@ fn terms(args: &Reconcile, seller: &Seller, id: &ChannelId) -> Terms {
     let edits = seller.settings.channels.get(id).map(|config| config.edits);
     Terms {
         in_flight_ms: millis(settings.in_flight_s),
-        resume_ms: if args.full { 0 } else { millis(settings.resume_s) },
+        resume_ms: if args.full {
+            0
+        } else {
+            millis(settings.resume_s)
+        },
         edits: edits.unwrap_or_default(),
     }
 }
@@ -265,4 +274,3 @@ async fn quiets(seller: &Seller) -> Result<BTreeMap<ChannelId, String>, Failure>
     };
     Ok(known.into_iter().filter_map(why).collect())
 }
-

@@ -31,10 +31,7 @@ struct Point {
 
 /// The page.
 pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Failure> {
-    let runs = seller
-        .ledger
-        .read(|tables| tables.runs(RUNS_MAX))
-        .await?;
+    let runs = seller.ledger.read(|tables| tables.runs(RUNS_MAX)).await?;
     let healthy = Health::of(
         summary.tally.rate(),
         seller.settings.reconcile.healthy,
@@ -58,7 +55,11 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
         verdict: Some(Verdict { says, tone }),
         figures: figures(summary, tone),
         parts: parts(summary, &points(runs)),
-        footer: format!("onhand {}, plan {}", env!("CARGO_PKG_VERSION"), summary.plan.digest),
+        footer: format!(
+            "onhand {}, plan {}",
+            env!("CARGO_PKG_VERSION"),
+            summary.plan.digest
+        ),
     })
 }
 
@@ -74,7 +75,11 @@ fn figures(summary: &Summary, tone: Tone) -> Vec<Figure> {
         figure("Drift", tally.rate().to_string(), tone),
         figure("Differ", tally.drifted().to_string(), Tone::Plain),
         figure("Compared", tally.compared.to_string(), Tone::Plain),
-        figure("In flight", tally.of(Class::InFlight).to_string(), Tone::Plain),
+        figure(
+            "In flight",
+            tally.of(Class::InFlight).to_string(),
+            Tone::Plain,
+        ),
         figure("Orders found", orders.to_string(), Tone::Plain),
     ]
 }
@@ -102,12 +107,20 @@ fn points(runs: Vec<RunRow>) -> Vec<(Timestamp, Point)> {
 }
 
 fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
-    let mut parts = vec![trend(points), trend_table(points), channels(summary), classes(summary)];
+    let mut parts = vec![
+        trend(points),
+        trend_table(points),
+        channels(summary),
+        classes(summary),
+    ];
     parts.push(worst(summary));
     let shown = summary.lines.len().min(LINES_MAX);
     parts.push(Part::Table {
         title: if shown < summary.lines.len() {
-            format!("What was done: the first {shown} of {} lines", summary.lines.len())
+            format!(
+                "What was done: the first {shown} of {} lines",
+                summary.lines.len()
+            )
         } else {
             "What was done".to_owned()
         },
@@ -172,7 +185,12 @@ fn channels(summary: &Summary) -> Part {
             Cell::Decimal(channel.drift_pct, 4),
             whole(channel.in_flight),
             whole(channel.orders_found),
-            Cell::from(channel.incomplete.clone().unwrap_or_else(|| "whole".to_owned())),
+            Cell::from(
+                channel
+                    .incomplete
+                    .clone()
+                    .unwrap_or_else(|| "whole".to_owned()),
+            ),
         ]
     };
     Part::Table {
@@ -216,7 +234,11 @@ fn classes(summary: &Summary) -> Part {
 /// SKUs whose channels are furthest off.
 fn worst(summary: &Summary) -> Part {
     let mut off: BTreeMap<&str, (i64, usize)> = BTreeMap::new();
-    for told in summary.lines.iter().filter(|told| told.line.class.is_drift()) {
+    for told in summary
+        .lines
+        .iter()
+        .filter(|told| told.line.class.is_drift())
+    {
         let line = &told.line;
         let (Some(sku), Some(live), Some(desired)) = (&line.sku, line.live, line.desired) else {
             continue;

@@ -153,18 +153,25 @@ fn told(mut line: Line, quiet: Option<&str>) -> Told {
             format!("none: {why}")
         }
         (Repair::Push, None) => {
-            let lower = line.live.zip(line.desired).is_some_and(|(live, due)| due < live);
+            let lower = line
+                .live
+                .zip(line.desired)
+                .is_some_and(|(live, due)| due < live);
             if lower { "lower" } else { "raise" }.to_owned()
         }
         (Repair::Adjust(units), None) => format!("adjust {units:+}"),
         (Repair::Tell, _) => match line.class {
             Class::InFlight => "none: under way",
             Class::SaleFound => "booked",
-            Class::NotListed if line.live.is_none() => "none: the channel does not have or count it",
+            Class::NotListed if line.live.is_none() => {
+                "none: the channel does not have or count it"
+            }
             Class::Unmapped => "none: no SKU of ours",
             Class::Buffer => "none: look at the buffers here and there",
             Class::GrossNet => "none: look whether the channel takes gross numbers",
-            Class::Edited | Class::NotApplied | Class::NotListed | Class::Unknown => "none: only told",
+            Class::Edited | Class::NotApplied | Class::NotListed | Class::Unknown => {
+                "none: only told"
+            }
         }
         .to_owned(),
     };
@@ -250,7 +257,9 @@ impl Summary {
                 tally: channel.tally.clone(),
                 pages: channel.pages,
                 orders_found: channel.orders_found,
-                sent: own().filter(|told| told.line.repair == Repair::Push).count(),
+                sent: own()
+                    .filter(|told| told.line.repair == Repair::Push)
+                    .count(),
                 adjusted: own()
                     .filter(|told| matches!(told.line.repair, Repair::Adjust(_)))
                     .count(),

@@ -29,7 +29,10 @@ impl Round<'_> {
         run: &RunRow,
         found: &mut Findings,
     ) -> Result<Result<(), String>, StoreError> {
-        let mut unmapped = run.tally.as_deref().map_or(0, |text| text.parse().unwrap_or(0));
+        let mut unmapped = run
+            .tally
+            .as_deref()
+            .map_or(0, |text| text.parse().unwrap_or(0));
         let mut seen = BTreeSet::new();
         let mut arrived = match self.page(run.cursor.clone().map(Cursor)).await {
             Ok(arrived) => arrived,
@@ -37,7 +40,10 @@ impl Round<'_> {
         };
         loop {
             let next = arrived.page.next.clone();
-            if next.as_ref().is_some_and(|cursor| !seen.insert(cursor.0.clone())) {
+            if next
+                .as_ref()
+                .is_some_and(|cursor| !seen.insert(cursor.0.clone()))
+            {
                 return Ok(Err(format!("{}: its pages lead in a circle", self.id)));
             }
             let following = async {
@@ -61,7 +67,10 @@ impl Round<'_> {
     }
 
     fn cut_off(&self, fault: &Fault) -> String {
-        format!("the reading of the levels of {} was cut off: {fault}", self.id)
+        format!(
+            "the reading of the levels of {} was cut off: {fault}",
+            self.id
+        )
     }
 
     /// One page; trouble that passes is tried again.
@@ -93,7 +102,9 @@ impl Round<'_> {
         found: &mut Findings,
     ) -> Result<(), StoreError> {
         let Arrived { page, began } = arrived;
-        let states = self.states(page.items.iter().map(|level| &level.listing)).await?;
+        let states = self
+            .states(page.items.iter().map(|level| &level.listing))
+            .await?;
         let mut seen = PageSeen {
             read_at: began,
             next: page.next.map(|cursor| cursor.0),
@@ -101,7 +112,9 @@ impl Round<'_> {
         };
         let n_items = page.items.len();
         for level in page.items {
-            let Some(state) = states.get(&level.listing).filter(|state| state.mapping.is_some())
+            let Some(state) = states
+                .get(&level.listing)
+                .filter(|state| state.mapping.is_some())
             else {
                 *unmapped += 1;
                 if *unmapped <= TOLD_MAX {
@@ -162,7 +175,8 @@ impl Round<'_> {
     }
 
     pub(super) fn desired(&self, state: &ListingState) -> crate::domain::desired::Desired {
-        self.policy.desired(&self.id, own_location(state), &state.feeds)
+        self.policy
+            .desired(&self.id, own_location(state), &state.feeds)
     }
 
     fn unmapped(&self, level: &Level, began: Timestamp) -> Line {

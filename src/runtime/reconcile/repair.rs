@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use super::Line;
 use crate::broker::Mark;
 use crate::channels::Receipt;
+use crate::domain::drift::Repair;
 use crate::domain::ids::{ListingKey, LocationId, Sku};
 use crate::domain::message::Level;
 use crate::domain::policy::Policy;
-use crate::domain::drift::Repair;
 use crate::ledger::tables::{ListingState, Outcome, Selection};
 use crate::ledger::{StoreError, counts};
 use crate::runtime::desk::Desk;
@@ -134,7 +134,13 @@ async fn adjust(
     let (now, own) = (desk.clock.now(), sku.clone());
     desk.ledger
         .write(move |tables| {
-            counts::adjust(tables, (&own, &location), moved, (&reason, "reconcile"), now)
+            counts::adjust(
+                tables,
+                (&own, &location),
+                moved,
+                (&reason, "reconcile"),
+                now,
+            )
         })
         .await?;
     let mark = Mark {
@@ -150,7 +156,10 @@ fn target(policy: &Policy, state: &ListingState) -> Option<(Sku, LocationId, u32
     let [feed] = state.feeds.as_slice() else {
         return None;
     };
-    let mapping = state.mapping.as_ref().filter(|mapping| mapping.sku == feed.sku)?;
+    let mapping = state
+        .mapping
+        .as_ref()
+        .filter(|mapping| mapping.sku == feed.sku)?;
     let places = policy.places.get(&state.key.channel);
     let location = mapping
         .location

@@ -64,8 +64,10 @@ impl Round<'_> {
         if unmapped > 0 {
             found.tally.classes.insert(Class::Unmapped, unmapped);
         }
-        let mut looks: BTreeMap<ListingId, Look> =
-            unseen.into_iter().map(|listing| (listing, Look::Absent)).collect();
+        let mut looks: BTreeMap<ListingId, Look> = unseen
+            .into_iter()
+            .map(|listing| (listing, Look::Absent))
+            .collect();
         looks.extend(suspects.into_iter().map(|suspect| {
             let look = suspect.shows.map_or(Look::NotCounted, Look::Shows);
             (suspect.listing, look)
@@ -153,7 +155,10 @@ impl Round<'_> {
             previous: beside.previous.get(&state.key).copied(),
             verified_at: state.verified_at,
             dirty: state.dirty(),
-            moved_at: skus().filter_map(|sku| beside.moved.get(sku)).max().copied(),
+            moved_at: skus()
+                .filter_map(|sku| beside.moved.get(sku))
+                .max()
+                .copied(),
             order_found: skus().filter_map(|sku| self.swept.get(sku)).min().copied(),
             unbuffered: i64::from(gross.desired(&self.id, own, &state.feeds).quantity),
             promised: self.promised(state),
@@ -179,7 +184,9 @@ impl Round<'_> {
 
     /// Units of the listing that are promised and not shipped, of its scarcest part.
     fn promised(&self, state: &ListingState) -> i64 {
-        let plan = self.policy.plan(&self.id, own_location(state), &state.feeds);
+        let plan = self
+            .policy
+            .plan(&self.id, own_location(state), &state.feeds);
         let of_feed = |feed: &crate::domain::desired::Feed| {
             let committed: i64 = feed
                 .places
@@ -200,7 +207,11 @@ impl Round<'_> {
         loop {
             let wire = self.source.line.open().await;
             let began = self.now();
-            let read = self.source.channel.levels(wire.as_ref(), Which::These(ids)).await;
+            let read = self
+                .source
+                .channel
+                .levels(wire.as_ref(), Which::These(ids))
+                .await;
             tries += 1;
             match read {
                 Err(Fault::Transient(_) | Fault::Unknown(_) | Fault::Unreadable(_))
@@ -263,7 +274,11 @@ impl Round<'_> {
             .ledger
             .read(move |tables| tables.listings(&which))
             .await?;
-        let told: BTreeSet<_> = found.lines.iter().map(|line| line.listing.clone()).collect();
+        let told: BTreeSet<_> = found
+            .lines
+            .iter()
+            .map(|line| line.listing.clone())
+            .collect();
         for state in states {
             if told.contains(&state.key.listing) || !state.publishable() {
                 continue;
