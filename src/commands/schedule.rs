@@ -229,7 +229,7 @@ pub(super) async fn close(open: Arc<OpenChannels>) {
 
 /// One job as it is shown.
 #[derive(Debug, Serialize)]
-struct Next {
+struct Planned {
     job: &'static str,
     channel: Option<ChannelId>,
     when: String,
@@ -275,7 +275,7 @@ pub(super) async fn list(_: Schedule, seller: &Seller, out: &mut Out) -> Result<
     Ok(Found::Nothing)
 }
 
-fn next(entry: &Entry, row: Option<&SlotRow>, seller: &Seller, now: Timestamp) -> Next {
+fn next(entry: &Entry, row: Option<&SlotRow>, seller: &Seller, now: Timestamp) -> Planned {
     let jobs = &seller.settings.schedule.jobs;
     let own = jobs.iter().find(|one| one.job.word() == entry.job);
     let zone = own.map_or(Tz::UTC, |one| one.zone);
@@ -292,7 +292,7 @@ fn next(entry: &Entry, row: Option<&SlotRow>, seller: &Seller, now: Timestamp) -
         entry.timing.next_after(now)
     };
     let began = row.filter(|row| row.started_at.is_some());
-    Next {
+    Planned {
         job: entry.job,
         channel: entry.channel.clone(),
         when: entry.timing.to_string(),
@@ -316,7 +316,7 @@ fn local(at: Timestamp, zone: Tz) -> Option<String> {
     )
 }
 
-fn row(next: &Next) -> Vec<Cell> {
+fn row(next: &Planned) -> Vec<Cell> {
     let time = |at: Option<Timestamp>| Cell::from(at.map(Timestamp::to_seconds_text));
     vec![
         next.job.into(),

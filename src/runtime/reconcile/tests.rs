@@ -163,6 +163,58 @@ fn key(listing: &str) -> ListingKey {
     }
 }
 
+/// Counts the goods, lists them, and notes that each shows 5 since an hour ago.
+async fn stock(ledger: &Ledger, place: &LocationId) {
+    let long_ago = Timestamp::from_millis(NOW_MS - 3_600_000);
+    let own = place.clone();
+    ledger
+        .write(move |t| {
+            for listing in ["1", "2", "3"] {
+                let sku = Sku::new(&format!("SKU-{listing}")).unwrap();
+                let counted = Counted {
+                    sku: sku.clone(),
+                    location: own.clone(),
+                    units: 5,
+                    basis: Basis::OnHand,
+                    set_aside: None,
+                    at: long_ago,
+                };
+                count(t, &[counted], "test", long_ago)?;
+                t.put_listings(&[CatalogRow {
+                    key: key(listing),
+                    alias: None,
+                    their_sku: None,
+                    mapping: Some(Mapping {
+                        sku,
+                        factor: 1,
+                        location: None,
+                        fulfilment: Fulfilment::Merchant,
+                    }),
+                    not_publishable: None,
+                }])?;
+            }
+            for state in t.listings(&Selection::default())? {
+                let version = state.feed_version();
+                t.settle(&[Settled {
+                    key: state.key,
+                    shown: Shown::Known {
+                        quantity: 5,
+                        as_of: long_ago,
+                    },
+                    compared: Some(false),
+                    stale: false,
+                    acked: Some(version),
+                    verified_at: Some(long_ago),
+                    failures: 0,
+                    due_at: long_ago,
+                }])?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
 impl House {
     async fn open(pages: Vec<Result<Shows, Fault>>, again: Vec<Shows>) -> Self {
         let place = LocationId::new("main").unwrap();
@@ -176,54 +228,7 @@ impl House {
         };
         let store = Box::new(Sqlite::in_memory().unwrap());
         let ledger = Ledger::inline(store, BTreeMap::from([(web(), books)]), Arc::new(Noon));
-        let long_ago = Timestamp::from_millis(NOW_MS - 3_600_000);
-        let own = place.clone();
-        ledger
-            .write(move |t| {
-                for listing in ["1", "2", "3"] {
-                    let sku = Sku::new(&format!("SKU-{listing}")).unwrap();
-                    let counted = Counted {
-                        sku: sku.clone(),
-                        location: own.clone(),
-                        units: 5,
-                        basis: Basis::OnHand,
-                        set_aside: None,
-                        at: long_ago,
-                    };
-                    count(t, &[counted], "test", long_ago)?;
-                    t.put_listings(&[CatalogRow {
-                        key: key(listing),
-                        alias: None,
-                        their_sku: None,
-                        mapping: Some(Mapping {
-                            sku,
-                            factor: 1,
-                            location: None,
-                            fulfilment: Fulfilment::Merchant,
-                        }),
-                        not_publishable: None,
-                    }])?;
-                }
-                for state in t.listings(&Selection::default())? {
-                    let version = state.feed_version();
-                    t.settle(&[Settled {
-                        key: state.key,
-                        shown: Shown::Known {
-                            quantity: 5,
-                            as_of: long_ago,
-                        },
-                        compared: Some(false),
-                        stale: false,
-                        acked: Some(version),
-                        verified_at: Some(long_ago),
-                        failures: 0,
-                        due_at: long_ago,
-                    }])?;
-                }
-                Ok(())
-            })
-            .await
-            .unwrap();
+        stock(&ledger, &place).await;
         let shelf = Arc::new(Shelf {
             profile: profile(),
             pages: Mutex::new(pages.into()),
