@@ -254,6 +254,9 @@ pub struct Receipt {
     pub ignored: Option<String>,
     /// What to answer instead of an empty 200 (challenges).
     pub reply: Option<Bytes>,
+    /// Anybody can have sent it, for the platform does not sign this kind: it is answered and counted, and nothing of it
+    /// is kept.
+    pub unsigned: bool,
 }
 
 /// One page of something, and where the next begins.
@@ -417,9 +420,33 @@ pub trait Channel: fmt::Debug + Send + Sync {
         cursor: Option<Cursor>,
     ) -> Result<Page<OrderSnapshot>, Fault>;
 
-    /// Sets quantities; at most [`Profile::batch_max`]. One result per update, in the same order; a failure in a later
-    /// call does not lose the results of earlier ones.
+    /// Orders that still hold units, however long ago they changed, as far as the platform can tell them from the others:
+    /// read once, before the first [`Channel::orders_since`], which reaches back only so far.
+    ///
+    /// # Errors
+    /// As the wire.
+    async fn open_orders(
+        &self,
+        _wire: &dyn Wire,
+        _cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        Ok(Page {
+            items: Vec::new(),
+            next: None,
+            unreadable: Vec::new(),
+        })
+    }
+
+    /// Sets quantities; at most [`Profile::batch_max`], of one [`Channel::serial_key`]. One result per update, in the same
+    /// order; a failure in a later call does not lose the results of earlier ones. Nothing more is called after
+    /// [`Fault::Throttled`] or [`Fault::Unauthorized`].
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>>;
+
+    /// What tells which listings go in one call: only those of one key are published together, because a number grows old
+    /// while an earlier call is waited for.
+    fn serial_key<'a>(&self, _listing: &'a ListingId) -> &'a str {
+        ""
+    }
 
     /// Results of updates that were [`Verdict::Pending`]; one per ticket, in the same order.
     async fn collect(&self, wire: &dyn Wire, tickets: &[String]) -> Vec<Result<Verdict, Fault>>;

@@ -1,5 +1,6 @@
 //! What the wires of a seller's channels share: where tokens are kept, and where calls are written down.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,9 +116,17 @@ impl AuditSink for CallAudit {
 async fn write_down(ledger: Ledger, mut calls: mpsc::Receiver<CallRow>) {
     let mut waiting = Vec::with_capacity(CALLS_BATCH);
     while calls.recv_many(&mut waiting, CALLS_BATCH).await > 0 {
+        let closed: BTreeMap<_, _> = waiting
+            .iter()
+            .filter_map(|call| Some((call.channel.clone(), call.closed_until?)))
+            .collect();
         let rows: Vec<AuditRow> = waiting.drain(..).map(audit_row).collect();
         let n_calls = rows.len();
-        if let Err(error) = ledger.write(move |tables| tables.audit(&rows)).await {
+        let written = ledger.write(move |tables| {
+            tables.close_until(&closed)?;
+            tables.audit(&rows)
+        });
+        if let Err(error) = written.await {
             metrics::counter!("onhand_calls_not_written_total")
                 .increment(u64::try_from(n_calls).unwrap_or(u64::MAX));
             warn!("{n_calls} calls are missing from the audit: {error}");
@@ -152,11 +161,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let store = Box::new(Sqlite::in_memory().unwrap());
-        Ledger::inline(
-            store,
-            std::collections::BTreeMap::new(),
-            Arc::new(SystemClock),
-        )
+        Ledger::inline(store, BTreeMap::new(), Arc::new(SystemClock))
     }
 
     #[tokio::test]
@@ -206,6 +211,7 @@ mod tests {
                 outcome: "reply",
                 ms: 1,
                 bytes: 2,
+                closed_until: Some(Timestamp::from_millis(7)),
             });
         }
         drop(sink);
@@ -213,5 +219,11 @@ mod tests {
         let rows = ledger.read(|tables| tables.audit_of("shop")).await.unwrap();
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[0].kind, "call");
+        let shop = ChannelId::new("shop").unwrap();
+        let state = ledger
+            .read(move |tables| tables.channel(&shop))
+            .await
+            .unwrap();
+        assert_eq!(state.closed_until, Some(Timestamp::from_millis(7)));
     }
 }

@@ -86,7 +86,7 @@ async fn look(
     out: &mut Out,
 ) -> Result<Found, Failure> {
     let only = (!args.channels.is_empty()).then_some(args.channels.as_slice());
-    let open = seller.open_channels(only)?;
+    let open = seller.open_channels(only).await?;
     if open.channels.is_empty() {
         out.note("the settings name no channel; hint: write one as [channels.shop]");
     }

@@ -38,7 +38,9 @@ pub(super) async fn discover(
     seller: &Seller,
     out: &mut Out,
 ) -> Result<Found, Failure> {
-    let open = seller.open_channels(args.channel.as_ref().map(std::slice::from_ref))?;
+    let open = seller
+        .open_channels(args.channel.as_ref().map(std::slice::from_ref))
+        .await?;
     if open.channels.is_empty() {
         out.note("the settings name no channel; hint: write one as [channels.shop]");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::config::listen_refusal;
 use crate::exit::{Failure, Found};
 use crate::output::Out;
 
-/// Runs until SIGINT or SIGTERM, then ends calls under way and exits 0.
+/// Runs until SIGINT or SIGTERM, then ends calls under way and exits 0; a second signal ends it at once.
 pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Result<Found, Failure> {
     let seller = Arc::new(seller);
     let settings = &seller.settings.listen;
@@ -28,46 +28,79 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
             "let a proxy end TLS in front and set [listen] behind_proxy = true, or use 127.0.0.1";
         Failure::Call(format!("{why}; hint: {hint}"))
     })?;
+    let admin_address = args.admin_addr.unwrap_or(settings.admin_address);
+    if !admin_address.ip().is_loopback() && settings.admin_token.is_none() {
+        return Err(Failure::Call(format!(
+            "serve the operator's page on {admin_address}: others can reach it and there is no token; hint: set \
+             admin_token = \"env:NAME\" in [listen], or use 127.0.0.1"
+        )));
+    }
     let lock = DeliveryLock::take(&seller.settings.store_path())?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::Call(format!("start the metrics: {error}")))?;
     let hooks = bind(address).await?;
-    let admin = bind(args.admin_addr.unwrap_or(settings.admin_address)).await?;
+    let admin = bind(admin_address).await?;
     out.note(format!(
         "webhooks at http://{}/hooks/{{channel}}, operator's page at http://{}/",
         local(&hooks, address),
-        local(&admin, settings.admin_address),
+        local(&admin, admin_address),
     ));
-    let open = Arc::new(seller.open_channels(None)?);
+    let open = Arc::new(seller.open_channels(None).await?);
     let admin = Some((admin, operator(&seller, metrics)?));
-    let daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
+    // From here on a signal is ours to answer.
+    let mut signals = Signals::new().map_err(Failure::Start)?;
+    let mut daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
     let stop = CancellationToken::new();
     let cron = args.schedule.then(|| {
         let (seller, open) = (Arc::clone(&seller), Arc::clone(&open));
         let (bell, stop) = (daemon.bell(), stop.clone());
         tokio::spawn(async move { schedule::run(&seller, &open, bell, stop).await })
     });
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
     let mut cron = std::pin::pin!(ended(cron));
-    let early = tokio::select! {
-        _ = interrupt.recv() => None,
-        _ = terminate.recv() => None,
+    let (mut broken, mut over) = (None, !args.schedule);
+    tokio::select! {
+        () = signals.one() => (),
+        failure = daemon.broken() => broken = Some(failure),
         // It ends by itself only if it cannot run at all.
-        ended = &mut cron => Some(ended),
-    };
-    out.note("stopping: calls under way are ended first");
+        ended = &mut cron => (broken, over) = (ended.err(), true),
+    }
+    out.note("stopping: calls under way are ended first; another signal ends it at once");
     stop.cancel();
-    let ended = match early {
-        Some(ended) => ended,
-        None if args.schedule => cron.await,
-        None => Ok(()),
+    let goodbye = async {
+        let ended = if over { Ok(()) } else { cron.await };
+        let _lock = daemon.stop().await;
+        schedule::close(open).await;
+        ended
     };
-    daemon.stop().await;
-    schedule::close(open).await;
-    ended?;
-    Ok(Found::Nothing)
+    tokio::select! {
+        ended = goodbye => broken = broken.or(ended.err()),
+        () = signals.one() => return Err(Failure::Interrupted),
+    }
+    broken.map_or(Ok(Found::Nothing), Err)
+}
+
+/// What people and supervisors end a program with.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
 }
 
 /// How the schedule ended; never, if there is none.

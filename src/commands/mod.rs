@@ -31,6 +31,7 @@ mod status;
 mod stock;
 mod stock_import;
 mod sync;
+mod watch;
 
 use std::sync::Arc;
 

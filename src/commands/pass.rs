@@ -10,12 +10,15 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep};
 
+use super::channels::states;
 use super::daemon;
 use super::lock::DeliveryLock;
 use super::requests::{LOOK_EVERY, waiting};
 use super::seller::{OpenChannels, Seller};
 use crate::broker::Doorbell;
+use crate::channels::Fault;
 use crate::config::Mode;
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::ChannelId;
 use crate::domain::lane::LaneRules;
 use crate::exit::Failure;
@@ -85,10 +88,10 @@ impl Delivery {
     ///
     /// # Errors
     /// As [`Seller::open_channels`].
-    pub(super) fn open(&self, seller: &Seller) -> Result<Opened, Failure> {
+    pub(super) async fn open(&self, seller: &Seller) -> Result<Opened, Failure> {
         match &self.open {
             Some(open) => Ok(Opened::Shared(Arc::clone(open))),
-            None => seller.open_channels(None).map(Opened::Own),
+            None => seller.open_channels(None).await.map(Opened::Own),
         }
     }
 
@@ -156,8 +159,9 @@ pub(super) async fn pass(
     };
     let mut fetchers = daemon::fetchers(seller, open, &desk);
     let mut lanes = lanes(seller, open, channel, only, &bell);
+    let asked_at = seller.now();
     for fetcher in &fetchers {
-        fetcher.ask_orders(seller.now()).await?;
+        fetcher.ask_orders(asked_at).await?;
     }
     bell.sweep();
     let began = Instant::now();
@@ -175,6 +179,30 @@ pub(super) async fn pass(
             break;
         }
         sleep(LOOK_EVERY).await;
+    }
+    unread(seller, channel, only, asked_at).await
+}
+
+/// What waits because the orders of its channel could not be read does so for the platform, and that is told.
+async fn unread(
+    seller: &Seller,
+    only_channel: Option<&ChannelId>,
+    only: &Only,
+    asked_at: Timestamp,
+) -> Result<(), Failure> {
+    for (id, state) in states(seller).await? {
+        let wanted = only_channel.is_none_or(|only| *only == id);
+        let unread = state.orders_read_at.is_none_or(|read| read < asked_at);
+        if wanted && unread && waiting(seller, Some(&id), only).await? > 0 {
+            return Err(Failure::Platform {
+                doing: "read the orders of",
+                channel: id,
+                fault: Fault::Transient(format!(
+                    "that did not succeed within {} s, and its listings wait for it; hint: `onhand channels check` says more",
+                    STALL_MAX.as_secs()
+                )),
+            });
+        }
     }
     Ok(())
 }

@@ -199,7 +199,7 @@ pub(super) async fn schedule(seller: Seller, out: &mut Out) -> Result<Found, Fai
     if seller.settings.schedule.exports.is_some() && !exports::CAN_CLASSIFY {
         out.warning("[schedule] exports is set, and this build cannot read exports");
     }
-    let open = Arc::new(seller.open_channels(None)?);
+    let open = Arc::new(seller.open_channels(None).await?);
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::calls::{CallAudit, StoredTokens};
-use crate::channels::{Channel, platform};
+use crate::channels::{Channel, Profile, platform};
 use crate::config::{ChannelConfig, Environment, Mode, Settings};
 use crate::domain::catalog::Folding;
 use crate::domain::clock::{Clock, Timestamp};
@@ -23,6 +24,9 @@ use crate::runtime::wire::{HttpWire, WireParts};
 
 /// How far a channel's clock may be off, in ms, where its profile cannot be asked because its secrets are missing.
 const CLOCK_SKEW_MS: i64 = 2_000;
+
+/// How long the last calls may take to be written down.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// The seller, as the settings describe them.
 #[derive(Debug)]
@@ -67,11 +71,20 @@ pub struct OpenChannels {
 }
 
 impl OpenChannels {
-    /// Waits until every call is in the audit.
+    /// Waits until every call is in the audit, but not for ever for a call that does not end.
     pub async fn close(self) {
         drop(self.channels);
-        if self.drain.await.is_err() {
-            tracing::warn!("calls may be missing from the audit: its task broke off");
+        match tokio::time::timeout(DRAIN_MAX, self.drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => {
+                tracing::warn!("calls may be missing from the audit: its task broke off");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "calls may be missing from the audit: some did not end within {} s",
+                    DRAIN_MAX.as_secs()
+                );
+            }
         }
     }
 }
@@ -106,13 +119,13 @@ impl Seller {
         self.clock.now()
     }
 
-    /// Opens these channels, or all of them: reads their secrets and makes the ways out. Nothing is called yet. Within a
-    /// runtime only.
+    /// Opens these channels, or all of them: reads their secrets and makes the ways out. Nothing is called yet, and nothing
+    /// will be before the time that the platform asked for.
     ///
     /// # Errors
     /// [`Failure::Secrets`], [`Failure::Setup`] or [`Failure::Wire`] for what is wrong with a channel's table;
     /// [`Failure::Call`] for a channel that is not configured.
-    pub fn open_channels(&self, only: Option<&[ChannelId]>) -> Result<OpenChannels, Failure> {
+    pub async fn open_channels(&self, only: Option<&[ChannelId]>) -> Result<OpenChannels, Failure> {
         let wanted: Vec<&ChannelConfig> = match only {
             Some(ids) => ids
                 .iter()
@@ -139,6 +152,12 @@ impl Seller {
         for (config, language) in languages {
             let channel: Arc<dyn Channel> = Arc::from(language);
             let limiter = Arc::new(Limiter::new(channel.profile()));
+            let id = config.id.clone();
+            let known = self.ledger.read(move |tables| tables.channel(&id)).await?;
+            if let Some(until) = known.closed_until {
+                let ms = u64::try_from(until.since(self.now())).unwrap_or(0);
+                limiter.close_for(Duration::from_millis(ms));
+            }
             let wire = HttpWire::open(WireParts {
                 id: config.id.clone(),
                 base_url: config.base_url.clone(),
@@ -159,6 +178,15 @@ impl Seller {
             channels.insert(config.id.clone(), open);
         }
         Ok(OpenChannels { channels, drain })
+    }
+
+    /// What is always true of a channel's platform.
+    ///
+    /// # Errors
+    /// As [`Seller::open_channels`].
+    pub fn profile(&self, id: &ChannelId) -> Result<Profile, Failure> {
+        let channel = language(self.configured(id)?, &self.settings, &self.env)?;
+        Ok(channel.profile().clone())
     }
 
     /// The table of a channel.

@@ -155,7 +155,7 @@ async fn send(
                 out.warning(stopped);
                 return Ok(None);
             }
-            let open = delivery.open(seller)?;
+            let open = delivery.open(seller).await?;
             let passed = pass(seller, &open, work.channel, work.only).await;
             open.close().await;
             passed?;

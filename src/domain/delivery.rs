@@ -143,6 +143,10 @@ pub fn step(desired: Quantity, position: Position, rules: Rules) -> Step {
     let Some(stand_in) = position.shown.stand_in() else {
         return Step::Read;
     };
+    // It may be below zero, or far above: only a read tells.
+    if wanted == 0 && stand_in <= 0 {
+        return Step::Read;
+    }
     if wanted <= stand_in {
         return Step::Send {
             compare: Some(stand_in),
@@ -233,14 +237,8 @@ mod tests {
             Step::Send { compare: Some(5) },
         );
         check(5, unknown(None), false, Some(5000), PLAIN, Step::Read);
-        check(
-            0,
-            unknown(Some(0)),
-            false,
-            None,
-            CAS,
-            Step::Send { compare: Some(0) },
-        );
+        check(0, unknown(Some(0)), false, None, CAS, Step::Read);
+        check(0, unknown(Some(-10)), false, Some(5000), PLAIN, Step::Read);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub const WAIT_MAX_MS: u64 = 3_600_000;
 /// A list of waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ladder {
-    /// Milliseconds before attempt 2, 3, …; when they are used up, it is a dead letter.
+    /// Milliseconds before attempt 2, 3, …; when they are used up, it is a dead letter, tried at the pace of the last.
     pub waits_ms: Vec<u64>,
     /// Most that is added by chance, in percent.
     pub jitter_pct: u8,
@@ -27,19 +27,24 @@ impl Default for Ladder {
 }
 
 impl Ladder {
-    /// When to try again after `failed` failures (1 or more); `None`: give up.
+    /// When to try again after `failed` failures (1 or more); `None`: the waits are used up.
     ///
     /// `dice` is between 0 and 999 and spreads the tries.
     pub fn next(&self, failed: u32, now: Timestamp, dice: u16) -> Option<Timestamp> {
         let index = usize::try_from(failed.checked_sub(1)?).ok()?;
-        let wait = *self.waits_ms.get(index)?;
-        let most = wait
-            .saturating_mul(u64::from(self.jitter_pct))
-            .checked_div(100)?;
-        let extra = most
-            .saturating_mul(u64::from(dice.min(999)))
-            .checked_div(1000)?;
-        Some(now.plus(i64::try_from(wait.saturating_add(extra)).unwrap_or(i64::MAX)))
+        Some(self.after(*self.waits_ms.get(index)?, now, dice))
+    }
+
+    /// When to try again once the waits are used up: at the pace of the last.
+    pub fn last(&self, now: Timestamp, dice: u16) -> Timestamp {
+        let wait = self.waits_ms.last().copied().unwrap_or(WAIT_MAX_MS);
+        self.after(wait, now, dice)
+    }
+
+    fn after(&self, wait_ms: u64, now: Timestamp, dice: u16) -> Timestamp {
+        let most = wait_ms.saturating_mul(u64::from(self.jitter_pct)) / 100;
+        let extra = most.saturating_mul(u64::from(dice.min(999))) / 1000;
+        now.plus(i64::try_from(wait_ms.saturating_add(extra)).unwrap_or(i64::MAX))
     }
 }
 
@@ -101,6 +106,7 @@ mod tests {
         );
         assert_eq!(ladder.next(1, now, 999).unwrap().millis(), 1_199);
         assert_eq!(ladder.next(0, now, 0), None);
+        assert_eq!(ladder.last(now, 0).millis(), 600_000);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What people counted: opening stock, counts and set-to-N are observations at a time (rules R47 and R49).
 //!
-//! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing.
+//! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing,
+//! and a count that comes after a newer one changes what the book said in between, not what is there now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::StoreError;
 use super::record::BookRules;
-use super::tables::{AuditRow, Result, Tables, Wanted};
-use super::{StoreError, record};
+use super::tables::{AuditRow, DeadLetter, Result, Tables, Wanted};
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::rebook;
 use crate::domain::ids::{ChannelId, LocationId, OrderId, Sku};
@@ -76,11 +77,20 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
     };
     let mut books = tables.gather(&wanted)?;
     let then = tables.on_hand_at(&row.sku, &row.location, row.at)?;
-    let (book, variance, movement) = difference(row, then).ok_or_else(overflow)?;
-    if !movement.is_nothing() {
+    let aside_at = match row.set_aside {
+        Some(_) => tables.set_aside_at(&row.sku, &row.location)?,
+        None => None,
+    };
+    // Nothing but counts sets units aside, so the newest word is what holds and an older one changes nothing.
+    let set_aside = row.set_aside.filter(|_| aside_at <= Some(row.at));
+    let (book, variance, movement) = difference(row, set_aside, then).ok_or_else(overflow)?;
+    // A first word that agrees with the book is entered, too, so that an older one does not overtake it.
+    let first_word = set_aside.is_some() && aside_at < Some(row.at);
+    if first_word || !movement.is_nothing() {
         let cause = Cause::Count {
             counted: row.units,
             basis: row.basis,
+            set_aside,
             by: by.to_owned(),
         };
         let (sku, location) = (row.sku.clone(), row.location.clone());
@@ -129,15 +139,17 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
 }
 
 /// What the book said at the time of the count, the variance, and the movement that makes the book right.
-fn difference(row: &Counted, then: Balances) -> Option<(Balance, Balance, Movement)> {
+fn difference(
+    row: &Counted,
+    set_aside: Option<Balance>,
+    then: Balances,
+) -> Option<(Balance, Balance, Movement)> {
     let book = match row.basis {
         Basis::OnHand => then.on_hand,
         Basis::Available => then.available(),
     };
     let variance = row.units.checked_sub(book)?;
-    let set_aside = row
-        .set_aside
-        .map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
+    let set_aside = set_aside.map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
     let on_hand = match row.basis {
         Basis::OnHand => variance,
         // What is set aside is there beside what is for sale.
@@ -200,34 +212,52 @@ pub fn adjust(
 }
 
 /// Books parked order lines whose goods are known by now: after SKUs, listings or recipes came in. Returns the SKUs whose
-/// stock changed.
+/// stock changed. An order whose numbers do not fit stays parked, with a dead letter; the others are booked.
 ///
 /// # Errors
-/// If a number does not fit, or as the store.
+/// As the store.
 pub fn book_parked(
     tables: &mut dyn Tables,
     rules: &BookRules,
     now: Timestamp,
 ) -> Result<BTreeSet<Sku>> {
-    let orders: BTreeSet<(ChannelId, OrderId)> = tables.parked_orders()?;
-    let folding = rules
+    let mut orders: BTreeSet<(ChannelId, OrderId)> = tables.parked_orders()?;
+    orders.retain(|(channel, _)| rules.contains_key(channel));
+    let folding: BTreeMap<_, _> = rules
         .iter()
-        .map(|(id, books): (_, &record::ChannelBooks)| (id.clone(), books.folding))
+        .map(|(id, books)| (id.clone(), books.folding))
         .collect();
-    let mut books = tables.gather(&Wanted {
-        orders: orders.clone(),
-        folding,
-        ..Wanted::default()
-    })?;
-    let mut touched = BTreeSet::new();
-    for key in &orders {
-        let Some(channel) = rules.get(&key.0) else {
-            continue;
+    loop {
+        let mut books = tables.gather(&Wanted {
+            orders: orders.clone(),
+            folding: folding.clone(),
+            ..Wanted::default()
+        })?;
+        let mut touched = BTreeSet::new();
+        let failed = orders.iter().find_map(|key| {
+            let channel = rules.get(&key.0)?;
+            match rebook(&mut books, key, &channel.rules) {
+                Ok(changed) => {
+                    touched.extend(changed);
+                    None
+                }
+                Err(error) => Some((key.clone(), error)),
+            }
+        });
+        let Some((key, error)) = failed else {
+            tables.write_books(&books, now)?;
+            return Ok(touched);
         };
-        let changed = rebook(&mut books, key, &channel.rules)
-            .map_err(|error| StoreError::Other(format!("book order {}: {error}", key.1)))?;
-        touched.extend(changed);
+        // It leaves the books half changed, so they are begun anew without it.
+        tables.add_dead_letter(&DeadLetter {
+            channel: key.0.clone(),
+            kind: "order".to_owned(),
+            what: key.1.as_str().to_owned(),
+            reason: format!("book it: {error}; hint: correct its quantities in the shop"),
+            answer: None,
+            attempts: 1,
+            at: now,
+        })?;
+        orders.remove(&key);
     }
-    tables.write_books(&books, now)?;
-    Ok(touched)
 }

@@ -134,14 +134,15 @@ CREATE TABLE hint (
   PRIMARY KEY (channel, hint)
 ) STRICT, WITHOUT ROWID;
 
--- Per channel: how far its orders were read, its token, its quota, whether it is held.
+-- Per channel: how far its orders were read, its token, until when it asked not to be called, whether it is
+-- held, when it was last heard.
 CREATE TABLE channel (
   channel TEXT PRIMARY KEY,
   orders_through INTEGER NOT NULL DEFAULT 0,
   orders_read_at INTEGER,
   held TEXT,
   token TEXT,
-  quota TEXT,
+  closed_until INTEGER,
   last_hook_at INTEGER
 ) STRICT, WITHOUT ROWID;
 

@@ -242,6 +242,8 @@ pub struct ChannelState {
     pub held: Option<String>,
     /// Its access token, as its wire wrote it.
     pub token: Option<String>,
+    /// It asked not to be called before then.
+    pub closed_until: Option<Timestamp>,
     /// When the last webhook came.
     pub last_hook_at: Option<Timestamp>,
 }
@@ -251,7 +253,7 @@ pub struct ChannelState {
 pub struct DeadLetter {
     /// Whose.
     pub channel: ChannelId,
-    /// `push` or `hint`.
+    /// `push`, `read`, `fetch` or `order`.
     pub kind: String,
     /// The listing or the hint.
     pub what: String,
@@ -464,6 +466,8 @@ pub trait Tables {
     fn parked_orders(&mut self) -> Result<BTreeSet<(ChannelId, OrderId)>>;
     /// The book balance of what is on hand at a time: entries that took effect by then.
     fn on_hand_at(&mut self, sku: &Sku, location: &LocationId, at: Timestamp) -> Result<Balances>;
+    /// When it was last counted how many are set aside.
+    fn set_aside_at(&mut self, sku: &Sku, location: &LocationId) -> Result<Option<Timestamp>>;
     /// Notes a count on a stock row, and what it found.
     fn note_count(
         &mut self,
@@ -492,6 +496,8 @@ pub trait Tables {
     fn listings(&mut self, which: &Selection) -> Result<Vec<ListingState>>;
     /// Marks listings as being sent to, with the quantity that is on its way.
     fn begin_send(&mut self, sending: &[(ListingKey, i64)]) -> Result<()>;
+    /// These listings show what they should, as of these feed versions: done without a call.
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()>;
     /// Writes down what became of their turn.
     fn settle(&mut self, settled: &[Settled]) -> Result<()>;
     /// Doubts every listing that is dirty or was being sent to: at start, and when a lease was taken over.
@@ -518,6 +524,8 @@ pub trait Tables {
     fn add_dead_letter(&mut self, letter: &DeadLetter) -> Result<()>;
     /// Closes the letter of something that worked after all.
     fn close_dead_letter(&mut self, channel: &ChannelId, kind: &str, what: &str) -> Result<()>;
+    /// Closes the letters about these orders: not understood, not fetched or not booked before, and here now.
+    fn close_letters_of(&mut self, orders: &BTreeSet<(ChannelId, OrderId)>) -> Result<()>;
     /// All dead letters, oldest first.
     fn dead_letters(&mut self) -> Result<Vec<DeadLetter>>;
 
@@ -525,8 +533,10 @@ pub trait Tables {
 
     /// What is known of a channel.
     fn channel(&mut self, channel: &ChannelId) -> Result<ChannelState>;
-    /// Writes what is known of a channel, except when it was last heard.
+    /// Writes what is known of a channel, except when it was last heard and until when it is closed.
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()>;
+    /// These channels asked not to be called before then.
+    fn close_until(&mut self, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()>;
     /// A webhook of each of these channels came.
     fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()>;
     /// A fact of the store.
@@ -630,6 +640,19 @@ pub trait Store: Send {
     /// # Errors
     /// What the work returned, or what went wrong with the transaction.
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()>;
+    /// Runs the work in a write transaction that is rolled back at its end: what would be, and nothing happened.
+    ///
+    /// # Errors
+    /// What the work returned, or what went wrong with the transaction.
+    fn rehearse(&mut self, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()> {
+        let mut done = false;
+        let rolled_back = self.write(&mut |tables| {
+            work(tables)?;
+            done = true;
+            Err(StoreError::Closed)
+        });
+        if done { Ok(()) } else { rolled_back }
+    }
     /// Runs the work over one consistent snapshot.
     ///
     /// # Errors

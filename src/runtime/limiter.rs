@@ -1,8 +1,9 @@
 //! How fast one channel may be called: its published rate, what its answers say, and how many calls at a time.
 //!
 //! A lane asks for a [`Permit`] first and computes afterwards, so that no number grows old in a queue (design D5). Time
-//! is the runtime's steady clock. Nothing is remembered over a restart; the limiter starts with one call instead of a
-//! full burst, so that a restart does not spend the same burst twice (fault 21 of the reliability notes).
+//! is the runtime's steady clock. Until when a platform asked not to be called is kept in the store by whoever writes the
+//! calls down; what is left of a burst is not: the limiter starts with one call instead of a full one, so that a restart
+//! does not spend the same burst twice.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -127,9 +128,12 @@ impl Limiter {
         self.gate.borrow().saturating_duration_since(Instant::now())
     }
 
-    /// The platform asked to slow down, for so many ms if it said so. Nobody goes before that.
+    /// The platform asked to slow down, for so many ms if it said so. Nobody goes before that. What is refused while the
+    /// gate is closed belongs to the same refusal.
     pub fn throttled(&self, after_ms: Option<u64>) {
-        let before = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
+        let again = u32::from(self.closed_for().is_zero());
+        let before = self.refused_in_a_row.fetch_add(again, Ordering::Relaxed);
+        let before = before.saturating_sub(1 - again);
         let wait_ms = after_ms.unwrap_or_else(|| {
             THROTTLED_FIRST_MS
                 .saturating_mul(1 << before.min(16))
@@ -164,8 +168,9 @@ impl Limiter {
         self.close_for(wait.min(most));
     }
 
-    fn close_for(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+    /// Nobody goes for so long.
+    pub fn close_for(&self, wait: Duration) {
+        let until = Instant::now() + wait.min(Duration::from_millis(WAIT_MAX_MS));
         self.gate.send_if_modified(|gate| {
             let later = until > *gate;
             if later {

@@ -198,11 +198,27 @@ impl Channel for WooCommerce {
         sweep::sweep(self, wire, since, cursor.as_ref()).await
     }
 
+    async fn open_orders(
+        &self,
+        wire: &dyn Wire,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        sweep::open(self, wire, cursor.as_ref()).await
+    }
+
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>> {
         publish::publish(self, wire, updates).await
     }
 
     /// Nothing is ever pending: WooCommerce answers at once.
+    /// Products go together, and the variations of one parent do.
+    fn serial_key<'a>(&self, listing: &'a ListingId) -> &'a str {
+        listing
+            .as_str()
+            .split_once('/')
+            .map_or("", |(parent, _)| parent)
+    }
+
     async fn collect(&self, _wire: &dyn Wire, tickets: &[String]) -> Vec<Result<Verdict, Fault>> {
         tickets
             .iter()

@@ -50,8 +50,9 @@ pub(super) async fn publish(
     let mut results: Results = vec![None; updates.len()];
     let groups = plan(shop, updates, &mut results);
     let mut variations: Vec<Item> = Vec::new();
+    let mut closed = None;
     for (parent, items) in groups {
-        for (item, outcome) in send(shop, wire, parent, items).await {
+        for (item, outcome) in send(shop, wire, parent, items, &mut closed).await {
             match outcome {
                 Outcome::Done(result) => settle(&mut results, &item, &result),
                 Outcome::IsVariation => variations.push(item),
@@ -66,7 +67,7 @@ pub(super) async fn publish(
         }
     }
     for (parent, items) in groups {
-        for (item, outcome) in send(shop, wire, parent, items).await {
+        for (item, outcome) in send(shop, wire, parent, items, &mut closed).await {
             let result = match outcome {
                 Outcome::Done(result) => result,
                 Outcome::IsVariation => Ok(Verdict::Refused(
@@ -150,12 +151,14 @@ async fn parent_of(
     }
 }
 
-/// Sends one group in batches; a batch that is too large for the site (413) goes again in halves.
+/// Sends one group in batches; a batch that is too large for the site (413) goes again in halves. Once the shop asked to
+/// slow down or took the credentials for wrong, it is `closed` for all that follow.
 async fn send(
     shop: &WooCommerce,
     wire: &dyn Wire,
     parent: Option<u64>,
     items: Vec<Item>,
+    closed: &mut Option<Fault>,
 ) -> Vec<(Item, Outcome)> {
     let path = match parent {
         None => "/products/batch".to_owned(),
@@ -164,7 +167,15 @@ async fn send(
     let batch_max = shop.batch.load(Ordering::Relaxed).max(1);
     let mut waiting: Vec<Vec<Item>> = items.chunks(batch_max).rev().map(<[_]>::to_vec).collect();
     let mut outcomes = Vec::with_capacity(items.len());
+    let all = |batch: Vec<Item>, result: Result<Verdict, Fault>| {
+        let done = move |item| (item, Outcome::Done(result.clone()));
+        batch.into_iter().map(done)
+    };
     while let Some(mut batch) = waiting.pop() {
+        if let Some(fault) = &closed {
+            outcomes.extend(all(batch, Err(fault.clone())));
+            continue;
+        }
         let body = json!({ "update": batch.iter().map(|item| {
             if shop.opt_in_manage_stock {
                 json!({"id": item.id, "stock_quantity": item.quantity, "manage_stock": true})
@@ -190,16 +201,13 @@ async fn send(
         match echo {
             Ok(echo) => outcomes.extend(compare(batch, &echo)),
             // The parent itself is gone, and every variation with it.
-            Err(Fault::Gone(what)) => outcomes.extend(
-                batch
-                    .into_iter()
-                    .map(|item| (item, Outcome::Done(Ok(Verdict::Refused(what.clone()))))),
-            ),
-            Err(fault) => outcomes.extend(
-                batch
-                    .into_iter()
-                    .map(|item| (item, Outcome::Done(Err(fault.clone())))),
-            ),
+            Err(Fault::Gone(what)) => outcomes.extend(all(batch, Ok(Verdict::Refused(what)))),
+            Err(fault) => {
+                if matches!(fault, Fault::Throttled { .. } | Fault::Unauthorized(_)) {
+                    *closed = Some(fault.clone());
+                }
+                outcomes.extend(all(batch, Err(fault)));
+            }
         }
     }
     outcomes

@@ -5,6 +5,7 @@
 mod judge;
 mod report;
 mod town;
+mod truth;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -49,7 +49,7 @@ pub(super) async fn reconcile(
         _ => None,
     };
     let _lock = WorkLock::take(&seller.settings.store_path(), WORK)?;
-    let open = delivery.open(seller)?;
+    let open = delivery.open(seller).await?;
     if open.channels.is_empty() {
         out.note("the settings name no channel; hint: write one as [channels.shop]");
     }

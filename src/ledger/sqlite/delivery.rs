@@ -152,7 +152,19 @@ pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Resu
     Ok(())
 }
 
-/// Writes down what became of turns. An acknowledged version never falls: an older one leaves it as it is.
+/// Acknowledges feed versions; one that is acknowledged never falls.
+pub(super) fn acknowledge(db: &Connection, done: &[(ListingKey, i64)]) -> Result<()> {
+    let mut write = db.prepare_cached(
+        "UPDATE listing SET acked = MAX(COALESCE(acked, ?3), ?3), stale = 0, failures = 0
+         WHERE channel = ?1 AND listing = ?2",
+    )?;
+    for (key, version) in done {
+        write.execute(params![key.channel.as_str(), key.listing.as_str(), version])?;
+    }
+    Ok(())
+}
+
+/// Writes down what became of calls. An acknowledged version never falls: an older one leaves it as it is.
 pub(super) fn settle(db: &Connection, settled: &[Settled]) -> Result<()> {
     let mut write = db.prepare_cached(
         "UPDATE listing SET known = ?3 AND (COALESCE(?11, compared) OR NOT disturbed),

@@ -1,6 +1,6 @@
 //! Messages, waiting work, channels and small facts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -160,6 +160,26 @@ pub(super) fn close_dead_letter(
     Ok(())
 }
 
+pub(super) fn close_letters_of(
+    db: &Connection,
+    orders: &BTreeSet<(ChannelId, OrderId)>,
+) -> Result<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let mut letters = BTreeSet::new();
+    for (channel, order) in orders {
+        letters.insert((channel, "order", order.as_str().to_owned()));
+        letters.insert((channel, "fetch", json(&Hint::Order(order.clone()))?));
+    }
+    db.prepare_cached(
+        "DELETE FROM dead_letter WHERE id IN (SELECT d.id FROM json_each(?1) k CROSS JOIN dead_letter d
+           ON d.channel = k.value ->> 0 AND d.kind = k.value ->> 1 AND d.what = k.value ->> 2)",
+    )?
+    .execute([json(&letters)?])?;
+    Ok(())
+}
+
 pub(super) fn dead_letters(db: &Connection) -> Result<Vec<DeadLetter>> {
     let mut read = db.prepare_cached(
         "SELECT channel, kind, what, reason, answer, attempts, last_at FROM dead_letter ORDER BY first_at, id",
@@ -184,7 +204,7 @@ pub(super) fn channel(db: &Connection, channel: &ChannelId) -> Result<ChannelSta
     let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
     let found = db
         .prepare_cached(
-            "SELECT orders_through, orders_read_at, held, token, last_hook_at FROM channel WHERE channel = ?1",
+            "SELECT orders_through, orders_read_at, held, token, closed_until, last_hook_at FROM channel WHERE channel = ?1",
         )?
         .query_row([channel.as_str()], |row| {
             Ok(ChannelState {
@@ -192,7 +212,8 @@ pub(super) fn channel(db: &Connection, channel: &ChannelId) -> Result<ChannelSta
                 orders_read_at: time(row.get(1)?),
                 held: row.get(2)?,
                 token: row.get(3)?,
-                last_hook_at: time(row.get(4)?),
+                closed_until: time(row.get(4)?),
+                last_hook_at: time(row.get(5)?),
             })
         })
         .optional()?;
@@ -215,6 +236,17 @@ pub(super) fn set_channel(
         state.held,
         state.token,
     ])?;
+    Ok(())
+}
+
+pub(super) fn close_until(db: &Connection, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()> {
+    let mut close = db.prepare_cached(
+        "INSERT INTO channel (channel, closed_until) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET closed_until = ?2",
+    )?;
+    for (channel, until) in closed {
+        close.execute(params![channel.as_str(), until.millis()])?;
+    }
     Ok(())
 }
 

@@ -57,6 +57,15 @@ impl Tables for Rows<'_> {
         )?)
     }
 
+    fn set_aside_at(&mut self, sku: &Sku, location: &LocationId) -> Result<Option<Timestamp>> {
+        let mut read = self.0.prepare_cached(
+            "SELECT MAX(at) FROM entry WHERE sku = ?1 AND location = ?2 AND cause ->> 'set_aside' IS NOT NULL",
+        )?;
+        let at: Option<i64> =
+            read.query_row([sku.as_str(), location.as_str()], |row| row.get(0))?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
     fn note_count(
         &mut self,
         sku: &Sku,
@@ -117,6 +126,10 @@ impl Tables for Rows<'_> {
         delivery::begin_send(self.0, sending)
     }
 
+    fn acknowledge(&mut self, done: &[(ListingKey, i64)]) -> Result<()> {
+        delivery::acknowledge(self.0, done)
+    }
+
     fn settle(&mut self, settled: &[Settled]) -> Result<()> {
         delivery::settle(self.0, settled)
     }
@@ -162,6 +175,10 @@ impl Tables for Rows<'_> {
         facts::close_dead_letter(self.0, channel, kind, what)
     }
 
+    fn close_letters_of(&mut self, orders: &BTreeSet<(ChannelId, OrderId)>) -> Result<()> {
+        facts::close_letters_of(self.0, orders)
+    }
+
     fn dead_letters(&mut self) -> Result<Vec<DeadLetter>> {
         facts::dead_letters(self.0)
     }
@@ -172,6 +189,10 @@ impl Tables for Rows<'_> {
 
     fn set_channel(&mut self, channel: &ChannelId, state: &ChannelState) -> Result<()> {
         facts::set_channel(self.0, channel, state)
+    }
+
+    fn close_until(&mut self, closed: &BTreeMap<ChannelId, Timestamp>) -> Result<()> {
+        facts::close_until(self.0, closed)
     }
 
     fn heard(&mut self, channels: &BTreeSet<ChannelId>, at: Timestamp) -> Result<()> {

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::desired::Desired;
 use crate::domain::ids::ListingKey;
+use crate::domain::policy::Policy;
 use crate::domain::tier::Tier;
+use crate::ledger::tables::ListingState;
 
 /// Which listings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +23,21 @@ pub enum Only {
 }
 
 impl Only {
+    /// As [`Only::allows`], of a listing as it is in the books.
+    pub(super) fn allows_state(
+        &self,
+        state: &ListingState,
+        policy: &Policy,
+        desired: &Desired,
+    ) -> bool {
+        *self == Self::All
+            || self.allows(
+                &state.key,
+                policy.fastest(&state.feeds),
+                i64::from(desired.quantity),
+            )
+    }
+
     /// Whether a listing may be sent to, with the tier of its fastest goods and what it should show now.
     pub fn allows(&self, key: &ListingKey, tier: Tier, desired: i64) -> bool {
         match self {

@@ -1,21 +1,21 @@
 //! What is written down of a push for people: its audit rows, and the letter of one that was given up.
 
-use super::settle::Settlement;
+use super::settle::{GivenUp, Settlement};
 use crate::broker::Mark;
 use crate::domain::clock::Timestamp;
 use crate::domain::desired::Desired;
-use crate::domain::ids::Sku;
+use crate::domain::ids::{ListingKey, Sku};
 use crate::ledger::tables::{AuditRow, DeadLetter, ListingState};
 
 /// A push or read that was given up.
-pub(super) fn letter(state: &ListingState, kind: &str, reason: &str, at: Timestamp) -> DeadLetter {
+pub(super) fn letter(key: &ListingKey, kind: &str, dead: &GivenUp, at: Timestamp) -> DeadLetter {
     DeadLetter {
-        channel: state.key.channel.clone(),
+        channel: key.channel.clone(),
         kind: kind.to_owned(),
-        what: state.key.listing.as_str().to_owned(),
-        reason: reason.to_owned(),
+        what: key.listing.as_str().to_owned(),
+        reason: dead.reason.clone(),
         answer: None,
-        attempts: state.failures.saturating_add(1),
+        attempts: dead.attempts,
         at,
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn story(
         "orders_read_at": call.orders_read_at,
         "after": outcome.settled.shown,
         "outcome": outcome.word,
-        "reason": outcome.dead,
+        "reason": outcome.dead.as_ref().map(|dead| &dead.reason),
         "sold_at": mark.and_then(|mark| mark.sold_at),
         "received_at": mark.map(|mark| mark.received_at),
         "sent_at": call.began,

@@ -32,6 +32,8 @@ pub struct CallRow {
     pub ms: u64,
     /// Size of the answer's body, decoded.
     pub bytes: u64,
+    /// After it the platform is not to be called before then.
+    pub closed_until: Option<Timestamp>,
 }
 
 /// Where rows go.

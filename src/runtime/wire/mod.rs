@@ -253,6 +253,7 @@ impl Line {
             outcome: "dropped",
             ms: 0,
             bytes: 0,
+            closed_until: None,
         };
         let mut entry = Entry::new(row, Arc::clone(&self.audit));
         let outcome = self.exchange(request, url, access, &mut entry.row).await;
@@ -265,6 +266,11 @@ impl Line {
                 }
             }
             Err(_) => {}
+        }
+        let closed = self.limiter.closed_for().as_millis();
+        if closed > 0 {
+            let ms = i64::try_from(closed).unwrap_or(i64::MAX);
+            entry.row.closed_until = Some(self.clock.now().plus(ms));
         }
         entry.close(&outcome);
         outcome

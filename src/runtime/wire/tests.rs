@@ -353,6 +353,11 @@ async fn what_is_left_reaches_the_limiter() {
     let reply = bench.send(Method::GET, "/quota", TokenPlace::Nowhere).await;
     assert_eq!(reply.unwrap().status, 200);
     assert!(bench.limiter.closed_for() > Duration::from_secs(4));
+    // Whoever writes the call down can tell the next process.
+    let rows = bench.books.rows.lock().unwrap();
+    let row = rows.last().unwrap();
+    let closed = row.closed_until.map(|until| until.since(row.at));
+    assert!(closed.is_some_and(|ms| ms > 4_000), "{closed:?}");
 }
 
 #[tokio::test]

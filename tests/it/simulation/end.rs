@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use onhand::broker::Rings;
 use onhand::domain::clock::{Clock, Timestamp};
+use onhand::domain::delivery::Shown;
 use onhand::domain::ids::{ListingKey, Sku};
 use onhand::domain::stock::Cause;
 use onhand::ledger::tables::ListingState;
@@ -97,7 +98,8 @@ impl World {
         }
     }
 
-    /// What was given up is told of, and waits for a person or the next change; all else shows what it should.
+    /// What was refused is told of, and waits for a person or the next change; all else shows what it should, and no
+    /// letter tells of it.
     fn shops_show_what_they_should(&self) {
         let seed = self.seed;
         let letters = now(self.process.desk.ledger.read(|t| t.dead_letters())).unwrap();
@@ -108,9 +110,13 @@ impl World {
         };
         for listing in self.listings() {
             let key = &listing.key;
-            if given_up(key) {
+            if given_up(key) && matches!(listing.shown, Shown::Unknown { .. }) {
                 continue;
             }
+            assert!(
+                !given_up(key),
+                "seed {seed}: a letter tells of {key}: {letters:?}"
+            );
             let desired = self.process.lanes[&key.channel].desired_now(&listing);
             let goods = Goods::Sku(listing.their_sku.as_deref().unwrap());
             let shows = self.markets[&key.channel].shown(goods);

@@ -24,7 +24,7 @@ use self::world::World;
 /// From this seed on the network is rough.
 const ROUGH_FROM: u64 = 1_000;
 /// Everything that chance may do besides faults.
-const HAPPENINGS: [&str; 8] = [
+const HAPPENINGS: [&str; 9] = [
     "a sale during a call",
     "a sale during a call, and its message",
     "another process counted",
@@ -33,6 +33,7 @@ const HAPPENINGS: [&str; 8] = [
     "died between begin and call",
     "died between effect and settle",
     "died in a fetch",
+    "a marketplace could not be reached",
 ];
 /// Every fault of a rough network.
 const FAULTS: [Fault; 10] = [

@@ -70,6 +70,8 @@ pub(super) struct WorldWire {
     pub(super) clock: WorldClock,
     pub(super) meanwhile: Meanwhile,
     pub(super) death: Arc<Mutex<Option<Death>>>,
+    /// Until then there is no way to the marketplace, in ms.
+    pub(super) dark_until: Arc<AtomicI64>,
     pub(super) judge: Arc<Judge>,
 }
 
@@ -90,6 +92,9 @@ impl Wire for WorldWire {
         let death = self.death.lock().unwrap().take();
         if death == Some(Death::BeforeTheCall) {
             return std::future::pending().await;
+        }
+        if self.clock.millis() < self.dark_until.load(Ordering::SeqCst) {
+            return Err(Fault::Transient("no connection".into()));
         }
         self.judge.begin(publishes);
         let sell_first = self.clock.millis() % 2 == 0;
@@ -235,6 +240,7 @@ pub(super) fn wires(
             clock: clock.clone(),
             meanwhile: Arc::default(),
             death: Arc::default(),
+            dark_until: Arc::default(),
             judge: Arc::new(judge),
         };
         (id.clone(), wire)

@@ -105,6 +105,7 @@ impl World {
             88..89 => self.crash(),
             89..92 => self.die_in_a_call(&id),
             92..93 => self.stand_in(&id),
+            93..94 if self.dice.random_bool(0.15) => self.go_dark(&id),
             _ => {
                 let ms = self.dice.random_range(1..20_000);
                 self.clock.advance(ms);
@@ -215,6 +216,14 @@ impl World {
             }
         };
         *self.wires[id].meanwhile.lock().unwrap() = Some(Box::new(sale));
+    }
+
+    /// A marketplace cannot be reached for longer than all retries take. Its messages still come.
+    fn go_dark(&mut self, id: &ChannelId) {
+        let ms = self.dice.random_range(900_000..1_800_000);
+        let until = self.clock.millis() + ms;
+        self.wires[id].dark_until.store(until, Ordering::SeqCst);
+        self.note("a marketplace could not be reached");
     }
 
     /// A turn of a lane.

@@ -1,4 +1,0 @@
-//! A lane against scripted channels.
-
-mod permits;
-mod sends;
