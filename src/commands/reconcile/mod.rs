@@ -19,10 +19,11 @@ use crate::broker::Doorbell;
 use crate::channels::Fault;
 use crate::cli::Reconcile;
 use crate::domain::clock::Timestamp;
+use crate::domain::drift::Tally;
 use crate::domain::ids::{ChannelId, Sku};
 use crate::exit::{Failure, Found};
 use crate::ledger::StoreError;
-use crate::output::{Out, html};
+use crate::output::{Out, Wishes, html};
 use crate::runtime::desk::Desk;
 use crate::runtime::fetcher::{Source, Swept, sweep_orders};
 use crate::runtime::reconcile::{Round, Terms};
@@ -74,6 +75,17 @@ pub(super) async fn reconcile(
     open.close().await;
     let summary = done?;
     tell(&args, &summary, seller, out).await
+}
+
+/// Compares all channels and only counts; `None` if some reading was incomplete.
+pub(super) async fn tally(seller: &Seller) -> Result<Option<Tally>, Failure> {
+    let mut silent = Out::to(Wishes::default(), std::io::sink(), std::io::sink());
+    let open = seller.open_channels(None).await?;
+    let compared = compare(&Reconcile::default(), seller, &open, &mut silent).await;
+    open.close().await;
+    let summary = compared?;
+    summary.keep(seller).await?;
+    Ok(summary.why_incomplete().is_none().then_some(summary.tally))
 }
 
 fn writable(path: &std::path::Path) -> Result<(), Failure> {
