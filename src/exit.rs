@@ -9,6 +9,8 @@ use crate::domain::ids::ChannelId;
 use crate::ledger::StoreError;
 use crate::output::OutputError;
 use crate::runtime::wire::WireError;
+#[cfg(feature = "sales")]
+use crate::sales::SalesError;
 
 /// A command that did what it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,10 @@ pub enum Failure {
         /// What the system says.
         problem: String,
     },
+    /// Sales exports.
+    #[cfg(feature = "sales")]
+    #[error(transparent)]
+    Sales(#[from] SalesError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -146,6 +152,14 @@ impl Failure {
             | Self::Wire(WireError::Address { .. })
             | Self::File { .. }
             | Self::Output(OutputError::Log(_)) => 2,
+            #[cfg(feature = "sales")]
+            Self::Sales(
+                SalesError::File { .. }
+                | SalesError::Profile { .. }
+                | SalesError::Io { missing: true, .. },
+            ) => 2,
+            #[cfg(feature = "sales")]
+            Self::Sales(SalesError::Io { .. } | SalesError::Write { .. }) => 3,
             Self::Wire(WireError::Client { .. })
             | Self::Disk { .. }
             | Self::Store(

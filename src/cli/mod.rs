@@ -1,5 +1,7 @@
 //! What can be typed: commands, their flags and their help. Nothing here does anything.
 
+#[cfg(feature = "sales")]
+mod classify;
 mod goods;
 mod looks;
 mod runs;
@@ -13,6 +15,8 @@ use crate::config::Environment;
 use crate::domain::clock::Timestamp;
 use crate::output::{Format, Wishes};
 
+#[cfg(feature = "sales")]
+pub use classify::{Classify, ColumnNames};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
@@ -77,6 +81,16 @@ pub enum Command {
     ///
     /// Example: onhand init
     Init,
+    /// Say from sales exports how fast each SKU sells
+    ///
+    /// Reads the order exports of Shopify, Amazon, eBay, Walmart, TikTok Shop, WooCommerce, BigCommerce, Square, ShipStation and
+    /// Linnworks, any table with --columns, and formats of your own; gzip, zip and workbooks too. Tiers: A sells 10 or more
+    /// units an hour in peak hours, B 2 to below 10, C below 2; one order never makes a tier. Every row is counted, ignored
+    /// with its reason, or rejected with its line. Nothing is sent. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand classify orders_export_1.csv --tz Europe/London --out tiers.csv
+    #[cfg(feature = "sales")]
+    Classify(Box<Classify>),
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),

@@ -4,6 +4,8 @@ mod audit;
 mod bundles;
 mod calls;
 mod channels;
+#[cfg(feature = "sales")]
+mod classify;
 mod daemon;
 mod demo;
 mod discover;
@@ -63,6 +65,8 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Completions(args) => setup::completions(&args, out),
         Command::Man(args) => setup::man(&args, out),
         Command::Demo(args) => runtime()?.block_on(demo::demo(args, out)),
+        #[cfg(feature = "sales")]
+        Command::Classify(args) => classify::classify(&args, &global, env, out),
         command => with_seller(command, &global, env, out),
     }
 }
@@ -174,5 +178,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Man(_)
         | Command::Listen(_)
         | Command::Demo(_) => Ok(Found::Nothing),
+        #[cfg(feature = "sales")]
+        Command::Classify(_) => Ok(Found::Nothing),
     }
 }

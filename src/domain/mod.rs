@@ -1,10 +1,11 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`];
-//! then [`drift`], [`brake`] and [`schedule`] for what runs beside the sales.
+//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`]; how fast goods
+//! sell: [`velocity`], [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+pub mod abc;
 pub mod booking;
 pub mod brake;
 pub mod buffer;
@@ -25,3 +26,4 @@ pub mod retry;
 pub mod schedule;
 pub mod stock;
 pub mod tier;
+pub mod velocity;

@@ -1,6 +1,6 @@
 //! The books: every message, order, movement and belief about what channels show, durable before anything is answered.
 //!
-//! SQLite in the box; the schema is in `schema.sql`. [`record`] takes messages in, [`counts`] takes what people counted,
+//! SQLite in the box; the schema is in `schema.sql` and `tiers.sql`. [`record`] takes messages in, [`counts`] takes what people counted,
 //! [`tables`] is what a store must be able to do, [`Ledger`] owns it and commits in groups.
 
 pub mod counts;

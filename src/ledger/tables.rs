@@ -16,6 +16,7 @@ use crate::domain::message::Hint;
 use crate::domain::policy::Supply;
 use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count, StockEntry};
+use crate::domain::tier::Kept;
 
 /// Shorthand of this room.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -194,6 +195,17 @@ pub struct Selection {
     pub skus: Option<BTreeSet<Sku>>,
     /// Only dirty ones that can be published.
     pub dirty: bool,
+}
+
+/// A tier as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptTier {
+    /// The tier, and how long it was slower than that.
+    pub kept: Kept,
+    /// The end of the last window.
+    pub as_of: Timestamp,
+    /// The SKU was missing in it.
+    pub stale: bool,
 }
 
 /// What became of a listing's turn.
@@ -504,6 +516,10 @@ pub trait Tables {
     fn doubt_open(&mut self) -> Result<usize>;
     /// Raises the versions of SKUs whose plan changed.
     fn raise_versions(&mut self, skus: &BTreeSet<Sku>) -> Result<()>;
+    /// Tiers that were classified.
+    fn tiers(&mut self) -> Result<BTreeMap<Sku, KeptTier>>;
+    /// Keeps these tiers; the others stay.
+    fn set_tiers(&mut self, tiers: &BTreeMap<Sku, KeptTier>) -> Result<()>;
 
     // Work that waits.
 

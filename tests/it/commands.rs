@@ -386,6 +386,7 @@ fn every_format_of_every_looking_command_is_whole() {
     }
 }
 
+#[cfg(feature = "sales")]
 #[test]
 fn the_help_of_every_command() {
     let desk = Desk::with(&[]);

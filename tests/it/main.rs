@@ -11,6 +11,9 @@ mod listen;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+#[cfg(feature = "sales")]
+mod sales;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

@@ -90,9 +90,9 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
         .collect();
     let mut feeds: BTreeMap<ListingKey, Vec<Supply>> = BTreeMap::new();
     let mut read = db.prepare_cached(
-        "SELECT f.channel, f.listing, f.sku, f.units, s.version, s.tier FROM json_each(?1) k
+        "SELECT f.channel, f.listing, f.sku, f.units, s.version, t.tier FROM json_each(?1) k
          CROSS JOIN feed f ON f.channel = k.value ->> 0 AND f.listing = k.value ->> 1
-         CROSS JOIN sku s ON s.sku = f.sku ORDER BY f.sku",
+         CROSS JOIN sku s ON s.sku = f.sku LEFT JOIN tier t ON t.sku = f.sku ORDER BY f.sku",
     )?;
     let mut rows = read.query([json(&keys)?])?;
     let mut skus = BTreeSet::new();

@@ -8,6 +8,7 @@ mod keeping;
 mod runs;
 mod story;
 mod tables;
+mod tiers;
 mod verify;
 
 use std::fs;
@@ -23,7 +24,8 @@ use super::tables::{Store, Tables};
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
 const MIGRATIONS: &[&str] = &[
     include_str!("../schema.sql"),
-    include_str!("../schema_2.sql"),
+    include_str!("../tiers.sql"),
+    include_str!("../runs.sql"),
 ];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 
 use super::books::{balances, basis_word, json, stock_line};
-use super::{books, chain, delivery, facts, keeping, runs, story};
+use super::{books, chain, delivery, facts, keeping, runs, story, tiers};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
@@ -15,8 +15,8 @@ use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
 use crate::ledger::tables::{
     AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, Erasure, EventLine,
-    EventRow, Forgotten, HintRow, Horizon, ListingState, PageSeen, Result, RunRow, Selection,
-    Settled, SlotRow, StockLine, Suspect, Tables, Totals, Wanted,
+    EventRow, Forgotten, HintRow, Horizon, KeptTier, ListingState, PageSeen, Result, RunRow,
+    Selection, Settled, SlotRow, StockLine, Suspect, Tables, Totals, Wanted,
 };
 
 /// One open transaction.
@@ -144,6 +144,14 @@ impl Tables for Rows<'_> {
         )?;
         raise.execute([json(skus)?])?;
         Ok(())
+    }
+
+    fn tiers(&mut self) -> Result<BTreeMap<Sku, KeptTier>> {
+        tiers::tiers(self.0)
+    }
+
+    fn set_tiers(&mut self, tiers: &BTreeMap<Sku, KeptTier>) -> Result<()> {
+        tiers::set_tiers(self.0, tiers)
     }
 
     fn ask(&mut self, hints: &[(ChannelId, Hint)], now: Timestamp) -> Result<()> {
