@@ -105,6 +105,14 @@ pub enum Failure {
         "deliver from the store: {0} does so already; hint: stop it first, or let it do the work"
     )]
     Held(String),
+    /// Another process does this work already.
+    #[error("{work}: {holder} is at it already; hint: wait for it, or stop it")]
+    Running {
+        /// The work.
+        work: &'static str,
+        /// Who does it.
+        holder: String,
+    },
     /// An address cannot be listened on.
     #[error("listen on {address}: {problem}; hint: {hint}")]
     Bind {
@@ -168,7 +176,8 @@ impl Failure {
             | Self::Ended(_)
             | Self::Start(_) => 3,
             Self::Store(StoreError::Busy | StoreError::Newer { .. } | StoreError::Damaged(_))
-            | Self::Held(_) => 4,
+            | Self::Held(_)
+            | Self::Running { .. } => 4,
             Self::Incomplete(_) => 5,
             Self::Interrupted => 130,
         }
@@ -200,6 +209,13 @@ mod tests {
             ),
             (Failure::Output(OutputError::Log(path())), 2),
             (Failure::Held(path()), 4),
+            (
+                Failure::Running {
+                    work: "reconcile",
+                    holder: path(),
+                },
+                4,
+            ),
             (Failure::Incomplete(path()), 5),
             (Failure::Interrupted, 130),
         ] {

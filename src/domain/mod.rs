@@ -2,11 +2,12 @@
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
 //! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`]; how fast goods
-//! sell: [`velocity`], [`tier`], [`abc`].
+//! sell: [`velocity`], [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod abc;
 pub mod booking;
+pub mod brake;
 pub mod buffer;
 pub mod bundle;
 pub mod catalog;
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod decide;
 pub mod delivery;
 pub mod desired;
+pub mod drift;
 pub mod ids;
 pub mod lane;
 pub mod message;
@@ -21,6 +23,7 @@ pub mod order;
 pub mod policy;
 pub mod quantity;
 pub mod retry;
+pub mod schedule;
 pub mod stock;
 pub mod tier;
 pub mod velocity;

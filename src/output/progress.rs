@@ -15,8 +15,8 @@ pub fn bar(shown: bool, total: Option<u64>, label: &'static str) -> ProgressBar 
         return ProgressBar::hidden();
     }
     let template = match total {
-        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
-        None => "{msg} {spinner} {human_pos} {elapsed}",
+        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+        None => "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
     };
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn every_template_is_right() {
         for template in [
-            "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
-            "{msg} {spinner} {human_pos} {elapsed}",
+            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+            "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
             BYTES_TEMPLATE,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok());

@@ -9,6 +9,8 @@ mod house;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 #[cfg(feature = "sales")]
 mod sales;
 #[cfg(test)]

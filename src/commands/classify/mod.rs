@@ -5,16 +5,18 @@ mod page;
 mod show;
 mod terms;
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use clap::Parser as _;
 use serde::Serialize;
 
 use super::runtime;
 use super::seller::Seller;
 use crate::channels::PLATFORMS;
-use crate::cli::{Classify, Global};
+use crate::cli::{Classify, Cli, Command, Global};
 use crate::config::{Environment, Settings, load};
 use crate::exit::{Failure, Found};
 use crate::output::{Format, Out, csv, json};
@@ -83,6 +85,36 @@ pub(super) fn classify(
     tell(&answer, args, out)?;
     write_files(&answer, args, out_kind)?;
     Ok(Found::when(!found.rejected.is_empty()))
+}
+
+/// Classifies from these files with the usual terms and keeps the tiers; how it ended, in words. The slow work is done on
+/// a thread of its own.
+///
+/// # Errors
+/// As the command.
+pub(super) async fn refresh(seller: &Seller, files: &[PathBuf]) -> Result<String, Failure> {
+    let words = ["onhand", "classify", "--apply", "--"].map(OsString::from);
+    let named = files.iter().map(|file| file.clone().into_os_string());
+    let typed = Cli::try_parse_from(words.into_iter().chain(named))
+        .map_err(|error| Failure::call(error.to_string()))?;
+    let Command::Classify(args) = typed.command else {
+        return Err(Failure::call("classify: the words mean something else"));
+    };
+    let mut request = terms::request(&args, seller.now())?;
+    request.catalog = terms::catalog(seller).await?;
+    let work = move || sales::classify(&request, &Bar::new(indicatif::ProgressBar::hidden()));
+    let done = tokio::task::spawn_blocking(work).await;
+    let mut found = done.map_err(|error| Failure::call(format!("classify: {error}")))??;
+    let pins = &seller.settings.tiers.pin;
+    apply::pin(&mut found, pins);
+    let plan = Tiers::read(seller).await?.plan(&found, pins);
+    apply::write(seller, &plan, &found).await?;
+    Ok(format!(
+        "{} SKUs classified, {} tiers changed, {} rows rejected",
+        found.skus.len(),
+        plan.changes.len(),
+        found.rejected.len()
+    ))
 }
 
 /// The store, if it is there or has to be made: looking at exports needs none.

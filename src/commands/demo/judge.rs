@@ -31,6 +31,16 @@ pub(super) struct Summary {
     pub(super) latency_ms: Latency,
     pub(super) invariants: Invariants,
     pub(super) faults: BTreeMap<String, u64>,
+    /// What a comparison of every channel with the books found at the end; `None`: it could not read all of it.
+    pub(super) reconcile: Option<Reconciled>,
+}
+
+/// The figures of the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Reconciled {
+    pub(super) compared: usize,
+    pub(super) in_flight: usize,
+    pub(super) drifted: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -159,6 +169,7 @@ impl Summary {
         town: &Town,
         seller: &Seller,
         converged: bool,
+        reconcile: Option<Reconciled>,
     ) -> Result<Self, Failure> {
         let markets = town.markets();
         let logs = logs(town);
@@ -222,13 +233,18 @@ impl Summary {
                 Invariants::Broken(broken)
             },
             faults: fault_names(&markets),
+            reconcile,
         })
     }
 
     /// Whether everything held.
     pub(super) fn good(&self) -> bool {
         let held = matches!(self.invariants, Invariants::Held(_));
-        held && self.converged && self.lost_events == 0 && self.oversold_units_avoidable == 0
+        let right = self.reconcile.is_some_and(|found| found.drifted == 0);
+        held && right
+            && self.converged
+            && self.lost_events == 0
+            && self.oversold_units_avoidable == 0
     }
 
     /// Writes it out.
@@ -259,6 +275,13 @@ impl Summary {
             "oversold: {} units, of which avoidable: {}; lost events: {}; converged: {}",
             self.oversold_units, self.oversold_units_avoidable, self.lost_events, self.converged,
         ));
+        match self.reconcile {
+            Some(found) => out.note(format!(
+                "reconcile: {} of {} listings compared differ, {} in flight",
+                found.drifted, found.compared, found.in_flight
+            )),
+            None => out.warning("reconcile: not every channel could be read"),
+        }
         match &self.invariants {
             Invariants::Held(_) => out.note("every invariant held"),
             Invariants::Broken(broken) => {

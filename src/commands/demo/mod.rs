@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use self::judge::Summary;
+use self::judge::{Reconciled, Summary};
 use self::town::Town;
+use super::reconcile;
 use super::seller::Seller;
 use crate::channels::PLATFORMS;
 use crate::cli::Demo;
 use crate::config::{Environment, load};
+use crate::domain::drift::Class;
 use crate::exit::{Failure, Found};
 use crate::ledger::counts;
 use crate::output::{Out, html};
@@ -86,7 +88,13 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     out.note("the shoppers are gone; everything comes to rest");
     let converged = settle(&town, &seller).await?;
     listener.stop().await?;
-    let summary = Summary::of(seed, &town, &seller, converged).await?;
+    out.note("the channels are compared with the books");
+    let found = reconcile::tally(&seller).await?.map(|tally| Reconciled {
+        compared: tally.compared,
+        in_flight: tally.of(Class::InFlight),
+        drifted: tally.drifted(),
+    });
+    let summary = Summary::of(seed, &town, &seller, converged, found).await?;
     town.close().await;
     summary.say(out)?;
     if let Some(path) = &args.report {

@@ -5,6 +5,7 @@ mod chain;
 mod delivery;
 mod facts;
 mod keeping;
+mod runs;
 mod story;
 mod tables;
 mod tiers;
@@ -21,7 +22,11 @@ use super::StoreError;
 use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("../schema.sql"), include_str!("../tiers.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../schema.sql"),
+    include_str!("../tiers.sql"),
+    include_str!("../runs.sql"),
+];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;
