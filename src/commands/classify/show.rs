@@ -39,7 +39,14 @@ const SKU_HEADERS: &[&str] = &[
 ];
 
 /// Columns of the CSV of SKUs by their largest hour: nothing else is measured then.
-const MAX_HOUR_HEADERS: &[&str] = &["sku", "tier", "max_hour_units", "units", "share_pct", "units_class"];
+const MAX_HOUR_HEADERS: &[&str] = &[
+    "sku",
+    "tier",
+    "max_hour_units",
+    "units",
+    "share_pct",
+    "units_class",
+];
 
 /// Columns of the CSV of rows.
 pub(super) const LINE_HEADERS: &[&str] = &[
@@ -85,7 +92,10 @@ fn total_units(found: &Classified) -> f64 {
 }
 
 /// Every SKU by name, with what was measured, and the columns.
-pub(super) fn skus(found: &Classified, max_hour: bool) -> (&'static [&'static str], Vec<Vec<Cell>>) {
+pub(super) fn skus(
+    found: &Classified,
+    max_hour: bool,
+) -> (&'static [&'static str], Vec<Vec<Cell>>) {
     if !max_hour {
         return (SKU_HEADERS, all_skus(found));
     }
