@@ -1,5 +1,5 @@
 //! `cargo bench --bench classify -- python=PYTHON generator=GEN.py [data=FOLDER] [pairs=N] [sets=NAME,…]`: one simple
-//! question (per SKU the units, the largest clock hour, the tier by it) to onhand, DuckDB, polars and pandas, in turn over
+//! question (per SKU the units, the largest clock hour, the tier by it) to onhand, `DuckDB`, polars and pandas, in turn over
 //! the same bytes, with the answers compared; and beside it our whole rule, and `wc -l` as the limit.
 //!
 //! PYTHON has duckdb, polars, pandas and pyarrow; GEN.py makes the files. Prints medians of the ratios of pairs and asserts

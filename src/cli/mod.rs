@@ -88,7 +88,7 @@ pub enum Command {
     /// units an hour in peak hours, B 2 to below 10, C below 2; one order never makes a tier. Every row is counted, ignored
     /// with its reason, or rejected with its line. Nothing is sent. Exit code 1 if rows were rejected.
     ///
-    /// Example: onhand classify orders_export_1.csv --tz Europe/London --out tiers.csv
+    /// Example: onhand classify orders.csv --tz Europe/London --out tiers.csv
     #[cfg(feature = "sales")]
     Classify(Box<Classify>),
     /// The master stock by SKU and location

@@ -58,6 +58,7 @@ pub struct Shop {
     /// The first hour of the window, as an hour of the day.
     first_hour_of_day: usize,
     weights_before: Vec<f64>,
+    orders_before: Vec<f64>,
 }
 
 /// The hours of a window with the largest counts get weight 1, so many in all; ties at the threshold share what is left.
@@ -93,19 +94,14 @@ impl Shop {
             }
         }
         let weights = weights(&orders, ceil(SHOP_SHARE * whole(orders.len())));
-        let mut weights_before = Vec::with_capacity(weights.len() + 1);
-        let mut sum = 0.0;
-        weights_before.push(sum);
-        for weight in &weights {
-            sum += weight;
-            weights_before.push(sum);
-        }
+        let (weights_before, orders_before) = (running(&weights), running(&orders));
         Self {
             orders,
             weights,
             by_hour_of_day,
             first_hour_of_day,
             weights_before,
+            orders_before,
         }
     }
 
@@ -165,18 +161,26 @@ impl Shop {
 
     /// Orders of a SKU that are expected from one hour to another: its rate, times how busy the shop was in between.
     fn expected(&self, orders_per_hour: f64, from: usize, to: usize) -> f64 {
-        let mean = self.orders.iter().sum::<f64>() / whole(self.hours().max(1));
+        let before = |hour: usize| {
+            let hour = hour.min(self.hours());
+            self.orders_before.get(hour).copied().unwrap_or(0.0)
+        };
+        let mean = before(self.hours()) / whole(self.hours().max(1));
         if mean <= 0.0 {
             return 0.0;
         }
-        let busy: f64 = self
-            .orders
-            .get(from..to.min(self.hours()))
-            .unwrap_or_default()
-            .iter()
-            .sum();
+        let busy = before(to) - before(from);
         orders_per_hour * busy / mean
     }
+}
+
+/// Sums of what stands before each place, and of all at the end.
+fn running(values: &[f64]) -> Vec<f64> {
+    let sums = values.iter().scan(0.0, |sum, value| {
+        *sum += value;
+        Some(*sum)
+    });
+    std::iter::once(0.0).chain(sums).collect()
 }
 
 /// Everything that is said of one SKU.

@@ -107,6 +107,8 @@ pub(super) struct BoundCondition {
     pub(super) asked: Asked,
     /// Its texts are in lower case.
     pub(super) holds: Condition,
+    /// What is asked, if that is only whether anything is there.
+    pub(super) only_filled: Option<bool>,
 }
 
 /// A rule, bound.
@@ -220,10 +222,7 @@ impl Columns {
                 .count();
             for condition in &rule.when {
                 match self.asked(profile, condition) {
-                    Some(asked) => when.push(BoundCondition {
-                        asked,
-                        holds: lowered(condition),
-                    }),
+                    Some(asked) => when.push(BoundCondition::new(asked, condition)),
                     // A column that is not there is not filled; but that alone excludes no row.
                     None if condition.filled == Some(false) && n_there > 0 => {}
                     None => possible = false,
@@ -294,10 +293,23 @@ fn lowered(condition: &Condition) -> Condition {
 }
 
 impl BoundCondition {
+    fn new(asked: Asked, condition: &Condition) -> Self {
+        let holds = lowered(condition);
+        let texts = [&holds.is, &holds.is_not, &holds.begins, &holds.holds];
+        let more = texts.iter().any(|texts| !texts.is_empty())
+            || holds.at_most.is_some()
+            || holds.above.is_some();
+        Self {
+            asked,
+            only_filled: holds.filled.filter(|_| !more),
+            holds,
+        }
+    }
+
     /// Whether it holds of a cell.
     pub(super) fn of(&self, cell: &[u8]) -> bool {
         let asked = &self.holds;
-        if let Some(filled) = self.only_filled()
+        if let Some(filled) = self.only_filled
             && cell.first().is_some_and(u8::is_ascii_alphanumeric)
         {
             return filled;
@@ -317,18 +329,6 @@ impl BoundCondition {
             return true;
         }
         amount(text).is_some_and(|amount| self.bounds(amount))
-    }
-
-    /// What is asked, if that is only whether anything is there.
-    fn only_filled(&self) -> Option<bool> {
-        let asked = &self.holds;
-        let more = !(asked.is.is_empty()
-            && asked.begins.is_empty()
-            && asked.holds.is_empty()
-            && asked.is_not.is_empty())
-            || asked.at_most.is_some()
-            || asked.above.is_some();
-        asked.filled.filter(|_| !more)
     }
 
     /// Whether a text is, begins with, or holds what is asked.
@@ -408,10 +408,7 @@ mod tests {
     fn a_condition_looks_at_a_cell_without_case() {
         let condition = |text: &str| {
             let holds: Condition = toml::from_str(&format!("column = [\"x\"]\n{text}")).unwrap();
-            BoundCondition {
-                asked: Asked::Column(0),
-                holds: lowered(&holds),
-            }
+            BoundCondition::new(Asked::Column(0), &holds)
         };
         for (text, cell, expected) in [
             ("is = [\"Voided\"]", " VOIDED ", true),

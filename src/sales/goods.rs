@@ -141,35 +141,88 @@ pub(super) enum Goods {
     },
 }
 
+/// Longest text that is kept beside its number.
+const SHORT_BYTES: usize = 23;
+
+/// A short text with its length, in three words: comparing it touches no other memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Short([u64; 3]);
+
+impl Short {
+    fn of(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0_u8; SHORT_BYTES + 1];
+        bytes
+            .get_mut(..text.len().min(SHORT_BYTES + 1))?
+            .copy_from_slice(text.get(..text.len().min(SHORT_BYTES + 1))?);
+        if text.len() > SHORT_BYTES {
+            return None;
+        }
+        *bytes.last_mut()? = u8::try_from(text.len()).ok()?;
+        let mut words = [0_u64; 3];
+        for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*chunk);
+        }
+        Some(Self(words))
+    }
+}
+
+/// Where a text is on the shelf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its number.
+    pub(super) number: u32,
+    /// The SKU, if it is one.
+    pub(super) one: Option<u32>,
+}
+
 /// Texts that were understood before.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    by_text: Map<Box<[u8]>, u32>,
+    short: Map<Short, Place>,
+    long: Map<Box<[u8]>, Place>,
     goods: Vec<Goods>,
 }
 
 impl Shelf {
-    /// The number of a text.
+    /// The place of a text.
     #[inline]
-    pub(super) fn number(
+    pub(super) fn place(
         &mut self,
         raw: &[u8],
         rule: &SkuRule,
         catalog: &Catalog,
         skus: &mut Words,
-    ) -> u32 {
-        if let Some(&known) = self.by_text.get(raw) {
+    ) -> Place {
+        let short = Short::of(raw);
+        let known = match &short {
+            Some(short) => self.short.get(short),
+            None => self.long.get(raw),
+        };
+        if let Some(&known) = known {
             return known;
         }
-        let number = u32::try_from(self.goods.len()).unwrap_or(u32::MAX);
-        self.goods.push(understood(raw, rule, catalog, skus));
-        self.by_text.insert(Box::from(raw), number);
-        number
+        let goods = understood(raw, rule, catalog, skus);
+        let one = match goods {
+            Goods::One(sku) => Some(sku),
+            _ => None,
+        };
+        let place = Place {
+            number: u32::try_from(self.goods.len()).unwrap_or(u32::MAX),
+            one,
+        };
+        self.goods.push(goods);
+        match short {
+            Some(short) => self.short.insert(short, place),
+            None => self.long.insert(Box::from(raw), place),
+        };
+        place
     }
 
     #[inline]
-    pub(super) fn goods(&self, number: u32) -> &Goods {
-        self.goods.get(number as usize).unwrap_or(&Goods::Empty)
+    pub(super) fn goods(&self, place: Place) -> &Goods {
+        self.goods
+            .get(place.number as usize)
+            .unwrap_or(&Goods::Empty)
     }
 }
 
@@ -285,6 +338,32 @@ mod tests {
         ] {
             assert!(matches!(found(raw).0, Goods::One(_)), "{raw}");
         }
+    }
+
+    #[test]
+    fn texts_of_any_length_are_told_apart() {
+        let (mut shelf, mut words) = (Shelf::default(), Words::default());
+        let texts = [
+            "A",
+            "A\0",
+            "B",
+            "12345678901234567890123",
+            "123456789012345678901234",
+            "1234567890123456789012345",
+        ];
+        for _ in 0..2 {
+            for text in texts {
+                let place = shelf.place(
+                    text.as_bytes(),
+                    &SkuRule::default(),
+                    &Catalog::default(),
+                    &mut words,
+                );
+                let sku = place.one.map(|sku| words.word(sku).to_owned());
+                assert_eq!(sku.as_deref(), Some(text.trim_end_matches('\0')));
+            }
+        }
+        assert_eq!(shelf.goods.len(), texts.len());
     }
 
     #[test]

@@ -441,7 +441,7 @@ impl<S: Sink> Harvest<S> {
                 row
             }));
         self.lines.extend(other.lines.into_iter().map(|mut line| {
-            line.at_line += lines_before;
+            line.stands_at += lines_before;
             line.sale = line.sale.map(|sale| sale + n_sales);
             line
         }));

@@ -7,7 +7,7 @@ use super::moment::Resolution;
 pub(super) struct Line {
     pub(super) file: u16,
     /// Its line.
-    pub(super) at_line: u64,
+    pub(super) stands_at: u64,
     pub(super) order: String,
     pub(super) sku: String,
     /// Thousandths of units; not known if the cell is no number.

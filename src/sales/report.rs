@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Request;
 use super::demand::{Demand, Fate, Window};
-use super::harvest::{NO_HOUR, Words};
+use super::harvest::{Map, NO_HOUR, Words};
 use super::lines;
 use super::read::{Everything, ReadFile};
 use super::zone::Zone;
@@ -498,7 +498,7 @@ fn told(line: lines::Line, names: &[String], window: Window, fates: &[Fate]) -> 
             .get(usize::from(line.file))
             .cloned()
             .unwrap_or_default(),
-        line: line.at_line,
+        line: line.stands_at,
         order: line.order,
         sku: line.sku,
         quantity: line.milli.map_or(serde_json::Value::Null, lines::units),
@@ -683,15 +683,15 @@ fn aggregators(files: &[ReadFile]) -> Vec<String> {
 
 /// SKUs that differ by case or zeros only are mostly one.
 fn similar(skus: &[SkuReport], found: &mut Vec<String>) {
-    let mut by_form: BTreeMap<String, &str> = BTreeMap::new();
+    let (mut by_lower, mut by_number) = (Map::default(), Map::default());
     let (mut by_case, mut by_zeros) = (Vec::new(), Vec::new());
     for sku in skus {
-        if let Some(other) = by_form.insert(format!("case {}", sku.sku.to_lowercase()), &sku.sku) {
+        if let Some(other) = by_lower.insert(sku.sku.to_lowercase(), &sku.sku) {
             by_case.push(format!("{other} and {}", sku.sku));
         }
         if sku.sku.bytes().all(|b| b.is_ascii_digit()) {
             let bare = sku.sku.trim_start_matches('0');
-            if let Some(other) = by_form.insert(format!("zeros {bare}"), &sku.sku) {
+            if let Some(other) = by_number.insert(bare, &sku.sku) {
                 by_zeros.push(format!("{other} and {}", sku.sku));
             }
         }

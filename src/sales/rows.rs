@@ -9,7 +9,7 @@ use super::cells::{self, MILLI, NoQuantity};
 use super::columns::{Asked, BoundRule};
 use super::error::SalesError;
 use super::facts::{self, Direction, Facts, OrderCells};
-use super::goods::{Catalog, Goods, Shelf};
+use super::goods::{Catalog, Goods, Place, Shelf};
 use super::harvest::{Harvest, Map, NO_HOUR, Rejected, Sale, Sink};
 use super::lines::Line;
 use super::moment::{self, Moment, NoMoment, Resolution};
@@ -119,7 +119,7 @@ struct Said<'r> {
     milli: Result<i64, NoQuantity>,
     when: Result<When, NoMoment>,
     channel: (u32, u64),
-    sku: u32,
+    sku: Place,
     note: Cow<'static, str>,
 }
 
@@ -306,7 +306,7 @@ impl<'a, S: Sink> Reading<'a, S> {
         };
         let when = self.when(rows)?;
         let channel = self.channel(rows);
-        let sku_number = self.shelf.number(
+        let sku_place = self.shelf.place(
             sku,
             &self.shape.profile.sku,
             self.terms.catalog,
@@ -322,7 +322,7 @@ impl<'a, S: Sink> Reading<'a, S> {
             milli,
             when,
             channel,
-            sku: sku_number,
+            sku: sku_place,
             note: Cow::Borrowed(""),
         };
         let rule = self.rule(rows, &said, order_name);
@@ -356,16 +356,18 @@ impl<'a, S: Sink> Reading<'a, S> {
         if self.is_kit(sku, order_name) {
             return self.ignore(rows, &said, "kit_parent");
         }
-        match self.shelf.goods(said.sku) {
-            Goods::Empty if matches!(said.milli, Err(NoQuantity::Empty)) => {
-                return self.ignore(rows, &said, "no_item");
+        if said.sku.one.is_none() {
+            match self.shelf.goods(said.sku) {
+                Goods::Empty if matches!(said.milli, Err(NoQuantity::Empty)) => {
+                    return self.ignore(rows, &said, "no_item");
+                }
+                Goods::Empty => return self.ignore(rows, &said, "empty_sku"),
+                Goods::Damaged { says, .. } => {
+                    let says = says.clone();
+                    return self.refuse(rows, &said, says);
+                }
+                Goods::One(_) | Goods::Bundle { .. } => {}
             }
-            Goods::Empty => return self.ignore(rows, &said, "empty_sku"),
-            Goods::Damaged { says, .. } => {
-                let says = says.clone();
-                return self.refuse(rows, &said, says);
-            }
-            Goods::One(_) | Goods::Bundle { .. } => {}
         }
         let milli = match said.milli {
             Ok(milli) if milli < 0 => return self.ignore(rows, &said, "return"),
@@ -454,6 +456,10 @@ impl<'a, S: Sink> Reading<'a, S> {
             day_hours: when.day_hours,
             further: false,
         };
+        if let Some(sku) = said.sku.one {
+            sale.sku = sku;
+            return self.harvest.sink.sale(sale);
+        }
         match self.shelf.goods(said.sku) {
             Goods::One(sku) => {
                 sale.sku = *sku;
@@ -522,6 +528,9 @@ impl<'a, S: Sink> Reading<'a, S> {
             rule.when.iter().all(|condition| match condition.asked {
                 Asked::Column(column) => condition.of(self.filled(rows, column, order)),
                 Asked::Order => condition.of(said.order),
+                Asked::Sku if said.sku.one.is_some() && condition.only_filled.is_some() => {
+                    condition.only_filled == Some(true)
+                }
                 Asked::Sku => condition.of(self.sku_text(said.sku).as_bytes()),
                 #[expect(clippy::cast_precision_loss, reason = "compared with small bounds")]
                 Asked::Quantity => said
@@ -531,8 +540,8 @@ impl<'a, S: Sink> Reading<'a, S> {
         })
     }
 
-    fn sku_text(&self, number: u32) -> &str {
-        match self.shelf.goods(number) {
+    fn sku_text(&self, place: Place) -> &str {
+        match self.shelf.goods(place) {
             Goods::Empty => "",
             Goods::One(name) | Goods::Bundle { name, .. } => self.harvest.skus.word(*name),
             Goods::Damaged { text, .. } => text,
@@ -566,7 +575,13 @@ impl<'a, S: Sink> Reading<'a, S> {
 
     #[inline]
     fn channel(&mut self, rows: &impl Rows) -> (u32, u64) {
-        let Some(column) = self.shape.columns.channel else {
+        // Without orders the channel is asked for by those who look at rows only.
+        let Some(column) = self
+            .shape
+            .columns
+            .channel
+            .filter(|_| S::ORDERS || self.terms.lines)
+        else {
             return self.default_channel;
         };
         let cell = rows.cell(column);
@@ -900,7 +915,7 @@ impl<'a, S: Sink> Reading<'a, S> {
         };
         let line = Line {
             file: self.file,
-            at_line: rows.line(),
+            stands_at: rows.line(),
             order: String::from_utf8_lossy(said.order).into_owned(),
             sku: self.sku_text(said.sku).to_owned(),
             milli: said.milli.ok(),

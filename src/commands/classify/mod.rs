@@ -27,6 +27,8 @@ use apply::{Change, Tiers};
 
 /// The word that its JSON begins with.
 const SCHEMA: &str = "onhand.classify/1";
+/// The rule by which nothing but the largest hour is measured.
+const MAX_HOUR: &str = "max-hour";
 
 /// What is told: what was found, and what it changes.
 #[derive(Debug, Serialize)]
@@ -133,7 +135,10 @@ fn tell(answer: &Answer<'_>, args: &Classify, out: &mut Out) -> Result<(), Failu
     match out.format() {
         Format::Json => out.json(SCHEMA, answer)?,
         Format::Csv if args.lines => out.csv(show::LINE_HEADERS, &show::lines(found))?,
-        Format::Csv => out.csv(show::SKU_HEADERS, &show::all_skus(found))?,
+        Format::Csv => {
+            let (headers, rows) = show::skus(found, args.rule == MAX_HOUR);
+            out.csv(headers, &rows)?;
+        }
         Format::Table => show::table(answer, args.lines, out)?,
     }
     show::notes(answer, args, out);
@@ -147,10 +152,10 @@ fn write_files(
 ) -> Result<(), Failure> {
     if let (Some(path), Some(kind)) = (&args.out, kind) {
         match kind {
-            terms::OutKind::Csv => write(
-                path,
-                &in_csv(show::SKU_HEADERS, &show::all_skus(answer.found))?,
-            )?,
+            terms::OutKind::Csv => {
+                let (headers, rows) = show::skus(answer.found, args.rule == MAX_HOUR);
+                write(path, &in_csv(headers, &rows)?)?;
+            }
             terms::OutKind::Json => write(path, json::document(SCHEMA, answer, true)?.as_bytes())?,
             terms::OutKind::Parquet => sales::frame::write_parquet(path, &answer.found.skus)?,
         }

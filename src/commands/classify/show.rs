@@ -15,7 +15,7 @@ const CHANGES_SHOWN: usize = 20;
 const ROWS_SHOWN: usize = 20;
 
 /// Columns of the CSV of SKUs.
-pub(super) const SKU_HEADERS: &[&str] = &[
+const SKU_HEADERS: &[&str] = &[
     "sku",
     "tier",
     "peak_units_per_hour",
@@ -36,6 +36,16 @@ pub(super) const SKU_HEADERS: &[&str] = &[
     "provisional",
     "borderline",
     "pinned",
+];
+
+/// Columns of the CSV of SKUs by their largest hour: nothing else is measured then.
+const MAX_HOUR_HEADERS: &[&str] = &[
+    "sku",
+    "tier",
+    "max_hour_units",
+    "units",
+    "share_pct",
+    "units_class",
 ];
 
 /// Columns of the CSV of rows.
@@ -81,8 +91,30 @@ fn total_units(found: &Classified) -> f64 {
     found.skus.iter().map(|sku| sku.units).sum()
 }
 
+/// Every SKU by name, with what was measured, and the columns.
+pub(super) fn skus(
+    found: &Classified,
+    max_hour: bool,
+) -> (&'static [&'static str], Vec<Vec<Cell>>) {
+    if !max_hour {
+        return (SKU_HEADERS, all_skus(found));
+    }
+    let total = total_units(found);
+    let row = |sku: &SkuReport| {
+        vec![
+            sku.sku.as_str().into(),
+            sku.tier.letter().into(),
+            amount(sku.max_hour_units),
+            amount(sku.units),
+            Cell::Decimal(share(sku.units, total), 3),
+            format!("{:?}", sku.units_class).into(),
+        ]
+    };
+    (MAX_HOUR_HEADERS, found.skus.iter().map(row).collect())
+}
+
 /// Every SKU with everything, by name.
-pub(super) fn all_skus(found: &Classified) -> Vec<Vec<Cell>> {
+fn all_skus(found: &Classified) -> Vec<Vec<Cell>> {
     let total = total_units(found);
     let yes = |flag: bool| Cell::from(if flag { "yes" } else { "" });
     let row = |sku: &SkuReport| {

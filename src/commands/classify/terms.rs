@@ -69,7 +69,7 @@ pub(super) fn request(args: &Classify, now: Timestamp) -> Result<Request, Failur
     request.as_of = args.as_of;
     request.lines = args.lines;
     request.item_as_sku = args.ebay_item_as_sku;
-    request.rule = if args.rule == "max-hour" {
+    request.rule = if args.rule == super::MAX_HOUR {
         Rule::MaxHour
     } else {
         Rule::Peak

@@ -94,7 +94,7 @@ fn damaged(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
                 bytes = bytes
                     .iter()
                     .map(|byte| if *byte == b'\n' { b'\r' } else { *byte })
-                    .collect()
+                    .collect();
             }
         }
     }
