@@ -502,13 +502,14 @@ async fn an_order_that_waited_for_its_goods_is_booked_and_told_as_one_story() {
         kind: "push",
         channel: Some(channel("shop")),
         subject: "MUG-1".to_owned(),
-        detail: r#"{"quantity":3}"#.to_owned(),
+        detail: r#"{"quantity":3,"outcome":"applied","before":{"Known":{"quantity":5,"as_of":"2026-11-25T03:20:38Z"}}}"#
+            .to_owned(),
     };
     ledger
         .write(move |tables| tables.audit(std::slice::from_ref(&push)))
         .await
         .unwrap();
-    desk.check("audit 4711", 0, &["push", "quantity 3"]);
+    desk.check("audit 4711", 0, &["push", "3 applied: 5 before"]);
     desk.check("audit 4711", 0, &["committed +2 at main", "delivery d-1"]);
     desk.check("audit 4711 --since 2999-01-01T00:00:00Z", 1, &[]);
     desk.check("verify", 0, &["1 orders"]);
