@@ -201,8 +201,7 @@ impl Books {
                 .entry((entry.sku.clone(), entry.location.clone()))
                 .or_default();
             row.balances = row.balances.after(entry.movement)?;
-            let counted = matches!(entry.cause, Cause::Count { .. });
-            let seen = seen_by_count(&entry, row.count.filter(|_| !counted));
+            let seen = seen_by_count(&entry, row.count);
             if let Some(seen) = &seen {
                 row.balances = row.balances.after(seen.movement)?;
             }

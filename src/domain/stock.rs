@@ -152,11 +152,14 @@ pub enum Cause {
         counted: Balance,
         /// What was counted on.
         basis: Basis,
+        /// Units there that are not for sale, if the count says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set_aside: Option<Balance>,
         /// Who or what says so.
         by: String,
     },
-    /// A movement that took effect before a count came late: the count had seen it already, so its variance changes and
-    /// the balance does not (rule R47).
+    /// A movement that took effect before a count, or an older count, came late: the newer count had seen it already, so
+    /// its variance changes, at its time, and the balance does not (rule R47).
     SeenByCount {
         /// When the count was.
         counted_at: Timestamp,
@@ -170,11 +173,14 @@ pub enum Cause {
     },
 }
 
-/// What takes the effect of a late movement back out of what a count saw; `None` if it took effect after the count.
+/// What takes the effect of a late movement back out of what a count saw, at the time of that count; `None` if it took
+/// effect after the count. Of two counts of one time, the later word corrects the earlier one.
 ///
 /// A count of what is on hand saw what came and left; a count of what is for sale saw what was promised, too.
 pub fn seen_by_count(entry: &StockEntry, count: Option<Count>) -> Option<StockEntry> {
-    let Count { at, basis } = count.filter(|count| entry.at <= count.at)?;
+    let corrects =
+        |count: &Count| matches!(entry.cause, Cause::Count { .. }) && entry.at == count.at;
+    let Count { at, basis } = count.filter(|count| entry.at <= count.at && !corrects(count))?;
     let moved = entry.movement;
     let seen = match basis {
         Basis::OnHand => moved.on_hand,
@@ -188,6 +194,7 @@ pub fn seen_by_count(entry: &StockEntry, count: Option<Count>) -> Option<StockEn
             on_hand: seen.saturating_neg(),
             ..Movement::default()
         },
+        at,
         cause: Cause::SeenByCount { counted_at: at },
         ..entry.clone()
     })

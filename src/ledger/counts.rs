@@ -1,6 +1,7 @@
 //! What people counted: opening stock, counts and set-to-N are observations at a time (rules R47 and R49).
 //!
-//! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing.
+//! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing,
+//! and a count that comes after a newer one changes what the book said in between, not what is there now.
 
 use std::collections::BTreeSet;
 
@@ -76,11 +77,20 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
     };
     let mut books = tables.gather(&wanted)?;
     let then = tables.on_hand_at(&row.sku, &row.location, row.at)?;
-    let (book, variance, movement) = difference(row, then).ok_or_else(overflow)?;
-    if !movement.is_nothing() {
+    let aside_at = match row.set_aside {
+        Some(_) => tables.set_aside_at(&row.sku, &row.location)?,
+        None => None,
+    };
+    // Nothing but counts sets units aside, so the newest word is what holds and an older one changes nothing.
+    let set_aside = row.set_aside.filter(|_| aside_at <= Some(row.at));
+    let (book, variance, movement) = difference(row, set_aside, then).ok_or_else(overflow)?;
+    // A first word that agrees with the book is entered, too, so that an older one does not overtake it.
+    let first_word = set_aside.is_some() && aside_at < Some(row.at);
+    if first_word || !movement.is_nothing() {
         let cause = Cause::Count {
             counted: row.units,
             basis: row.basis,
+            set_aside,
             by: by.to_owned(),
         };
         let (sku, location) = (row.sku.clone(), row.location.clone());
@@ -129,15 +139,17 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
 }
 
 /// What the book said at the time of the count, the variance, and the movement that makes the book right.
-fn difference(row: &Counted, then: Balances) -> Option<(Balance, Balance, Movement)> {
+fn difference(
+    row: &Counted,
+    set_aside: Option<Balance>,
+    then: Balances,
+) -> Option<(Balance, Balance, Movement)> {
     let book = match row.basis {
         Basis::OnHand => then.on_hand,
         Basis::Available => then.available(),
     };
     let variance = row.units.checked_sub(book)?;
-    let set_aside = row
-        .set_aside
-        .map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
+    let set_aside = set_aside.map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
     let on_hand = match row.basis {
         Basis::OnHand => variance,
         // What is set aside is there beside what is for sale.

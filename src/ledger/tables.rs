@@ -396,6 +396,8 @@ pub trait Tables {
     fn parked_orders(&mut self) -> Result<BTreeSet<(ChannelId, OrderId)>>;
     /// The book balance of what is on hand at a time: entries that took effect by then.
     fn on_hand_at(&mut self, sku: &Sku, location: &LocationId, at: Timestamp) -> Result<Balances>;
+    /// When it was last counted how many are set aside.
+    fn set_aside_at(&mut self, sku: &Sku, location: &LocationId) -> Result<Option<Timestamp>>;
     /// Notes a count on a stock row, and what it found.
     fn note_count(
         &mut self,

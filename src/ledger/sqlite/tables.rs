@@ -57,6 +57,15 @@ impl Tables for Rows<'_> {
         )?)
     }
 
+    fn set_aside_at(&mut self, sku: &Sku, location: &LocationId) -> Result<Option<Timestamp>> {
+        let mut read = self.0.prepare_cached(
+            "SELECT MAX(at) FROM entry WHERE sku = ?1 AND location = ?2 AND cause ->> 'set_aside' IS NOT NULL",
+        )?;
+        let at: Option<i64> =
+            read.query_row([sku.as_str(), location.as_str()], |row| row.get(0))?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
     fn note_count(
         &mut self,
         sku: &Sku,
