@@ -109,6 +109,11 @@ pub enum Failure {
         /// What to do.
         hint: &'static str,
     },
+    /// A part of the daemon that runs as long as the daemon does has ended.
+    #[error(
+        "go on without {0}, which ended by itself; hint: its last words are in the log; start again"
+    )]
+    Ended(String),
     /// The runtime could not be started.
     #[error("start: {0}")]
     Start(std::io::Error),
@@ -138,12 +143,15 @@ impl Failure {
             | Self::Store(
                 StoreError::Open { .. }
                 | StoreError::Library { .. }
+                | StoreError::Full
+                | StoreError::Disk(_)
                 | StoreError::Closed
                 | StoreError::Other(_),
             )
             | Self::Platform { .. }
             | Self::Output(OutputError::Write(_) | OutputError::Json { .. })
             | Self::Bind { .. }
+            | Self::Ended(_)
             | Self::Start(_) => 3,
             Self::Store(StoreError::Busy | StoreError::Newer { .. } | StoreError::Damaged(_))
             | Self::Held(_) => 4,
@@ -166,6 +174,9 @@ mod tests {
             (Failure::Store(StoreError::Busy), 4),
             (Failure::Store(StoreError::Damaged(path())), 4),
             (Failure::Store(StoreError::Closed), 3),
+            (Failure::Store(StoreError::Full), 3),
+            (Failure::Store(StoreError::Disk(path())), 3),
+            (Failure::Ended(path()), 3),
             (
                 Failure::Disk {
                     path: path(),

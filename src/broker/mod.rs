@@ -32,6 +32,8 @@ pub struct Rings {
     pub sweep: bool,
     /// There is something to fetch.
     pub hints: bool,
+    /// Channels that sell something else than before.
+    pub listings: BTreeSet<ChannelId>,
 }
 
 impl Rings {
@@ -97,6 +99,13 @@ impl Doorbell {
     pub fn orders_read(&self, channel: &ChannelId) {
         self.each(&|rings| {
             rings.orders.insert(channel.clone());
+        });
+    }
+
+    /// A channel sells something else than before.
+    pub fn listings_changed(&self, channel: &ChannelId) {
+        self.each(&|rings| {
+            rings.listings.insert(channel.clone());
         });
     }
 

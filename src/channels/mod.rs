@@ -254,6 +254,9 @@ pub struct Receipt {
     pub ignored: Option<String>,
     /// What to answer instead of an empty 200 (challenges).
     pub reply: Option<Bytes>,
+    /// Anybody can have sent it, for the platform does not sign this kind: it is answered and counted, and nothing of it
+    /// is kept.
+    pub unsigned: bool,
 }
 
 /// One page of something, and where the next begins.
@@ -416,6 +419,23 @@ pub trait Channel: fmt::Debug + Send + Sync {
         since: Timestamp,
         cursor: Option<Cursor>,
     ) -> Result<Page<OrderSnapshot>, Fault>;
+
+    /// Orders that still hold units, however long ago they changed, as far as the platform can tell them from the others:
+    /// read once, before the first [`Channel::orders_since`], which reaches back only so far.
+    ///
+    /// # Errors
+    /// As the wire.
+    async fn open_orders(
+        &self,
+        _wire: &dyn Wire,
+        _cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        Ok(Page {
+            items: Vec::new(),
+            next: None,
+            unreadable: Vec::new(),
+        })
+    }
 
     /// Sets quantities; at most [`Profile::batch_max`], of one [`Channel::serial_key`]. One result per update, in the same
     /// order; a failure in a later call does not lose the results of earlier ones. Nothing more is called after

@@ -1,21 +1,25 @@
 //! What `listen` runs: the doors, one lane per channel, the fetcher, and the look-outs. `demo` runs the same.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rand::RngExt;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::lock::DeliveryLock;
 use super::seller::{OpenChannel, OpenChannels, Seller};
 use super::status;
-use super::{discover, keeping, requests};
+use super::watch::Watch;
+use super::{keeping, requests};
 use crate::broker::Doorbell;
 use crate::channels::Wire;
 use crate::config::Mode;
@@ -23,7 +27,7 @@ use crate::domain::ids::ChannelId;
 use crate::domain::lane::LaneRules;
 use crate::domain::retry::Ladder;
 use crate::exit::Failure;
-use crate::ledger::counts;
+use crate::ledger::{Ledger, counts};
 use crate::runtime::admin::{self, Admin};
 use crate::runtime::desk::Desk;
 use crate::runtime::fetcher::{Fetcher, Source};
@@ -36,12 +40,6 @@ use crate::runtime::wire::HttpWire;
 
 /// How often another process's writes are looked for.
 const OTHERS_EVERY: Duration = Duration::from_millis(250);
-/// How long to wait before the listings are read again after that failed.
-const DISCOVER_AGAIN: Duration = Duration::from_secs(2);
-/// How long to wait before subscriptions are tried again that could not be made.
-const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(2);
-/// How often subscriptions are compared with the wanted ones.
-const SUBSCRIPTIONS_EVERY: Duration = Duration::from_hours(1);
 /// How long calls under way may take to end when the daemon stops.
 const GOODBYE: Duration = Duration::from_secs(20);
 /// How often what is too old is looked for.
@@ -62,7 +60,11 @@ pub(super) struct Doors {
 pub(super) struct Daemon {
     stop: CancellationToken,
     tasks: TaskTracker,
-    _lock: DeliveryLock,
+    /// What ended though nobody had asked it to.
+    ended: mpsc::Sender<String>,
+    endings: mpsc::Receiver<String>,
+    ledger: Ledger,
+    lock: DeliveryLock,
 }
 
 /// One channel's way out, one permit at a time.
@@ -105,10 +107,14 @@ impl Daemon {
         doors: Doors,
     ) -> Result<Self, Failure> {
         prepare(seller).await?;
+        let (ended, endings) = mpsc::channel(1);
         let daemon = Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            _lock: lock,
+            ended,
+            endings,
+            ledger: seller.ledger.clone(),
+            lock,
         };
         let bell = Doorbell::default();
         let desk = Desk {
@@ -118,7 +124,7 @@ impl Daemon {
         };
         daemon.lanes(seller, open, &bell);
         for fetcher in fetchers(seller, open, &desk) {
-            daemon.tasks.spawn(fetcher.run(daemon.stop.clone()));
+            daemon.run("the reading of orders", fetcher.run(daemon.stop.clone()));
         }
         daemon.look_outs(seller, open, &bell);
         daemon.keeping(seller);
@@ -126,8 +132,34 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Stops taking messages in, lets calls under way end, and waits for all of it.
-    pub(super) async fn stop(self) {
+    /// Runs a part of the daemon. It runs until it is told to stop: if it ends before, or panics, the daemon does not go on
+    /// without it, for a channel that is silently not served any more is worse than a restart.
+    fn run(&self, what: impl Into<String>, part: impl Future<Output = ()> + Send + 'static) {
+        let (what, stop, ended) = (what.into(), self.stop.clone(), self.ended.clone());
+        self.tasks.spawn(async move {
+            let over = AssertUnwindSafe(part).catch_unwind().await;
+            if over.is_err() {
+                metrics::counter!("onhand_panics_total", "where" => "daemon").increment(1);
+            }
+            if over.is_err() || !stop.is_cancelled() {
+                error!("{what} ended by itself");
+                // One ending is enough to stop.
+                drop(ended.try_send(what));
+            }
+        });
+    }
+
+    /// Waits until a part of the daemon has ended by itself, or the store is not written any more.
+    pub(super) async fn broken(&mut self) -> Failure {
+        tokio::select! {
+            Some(what) = self.endings.recv() => Failure::Ended(what),
+            () = self.ledger.ended() => Failure::Ended("the writing of the store".to_owned()),
+        }
+    }
+
+    /// Stops taking messages in, lets calls under way end, and waits for all of it. Nobody else delivers as long as the lock
+    /// that comes back is held.
+    pub(super) async fn stop(self) -> DeliveryLock {
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(GOODBYE, self.tasks.wait())
@@ -138,6 +170,7 @@ impl Daemon {
                 "some calls did not end in time; what they changed is found out at the next start"
             );
         }
+        self.lock
     }
 
     fn lanes(&self, seller: &Seller, open: &OpenChannels, bell: &Doorbell) {
@@ -148,7 +181,7 @@ impl Daemon {
                 continue;
             }
             let lane = lane(seller, id, channel, &terms, bell);
-            self.tasks.spawn(lane.run(self.stop.clone()));
+            self.run(format!("delivery to {id}"), lane.run(self.stop.clone()));
         }
         self.sweeps(seller, bell);
     }
@@ -157,17 +190,17 @@ impl Daemon {
     fn sweeps(&self, seller: &Seller, bell: &Doorbell) {
         let every = Duration::from_secs(seller.settings.lanes.sweep_s.max(1));
         let (bell, stop) = (bell.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
+        self.run("the sweep", async move {
             while !paused(&stop, every).await {
                 bell.sweep();
             }
         });
     }
 
-    /// Other processes' writes, the channels' listings, and their subscriptions.
+    /// Other processes' writes, work that they hand over, and a watch over each channel.
     fn look_outs(&self, seller: &Arc<Seller>, open: &OpenChannels, bell: &Doorbell) {
         let (ledger, others, stop) = (seller.ledger.clone(), bell.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
+        self.run("the look-out for other processes", async move {
             while !paused(&stop, OTHERS_EVERY).await {
                 if ledger.changed_by_others().await.unwrap_or(false) {
                     others.sweep();
@@ -175,7 +208,7 @@ impl Daemon {
             }
         });
         let (asked, rung, stop) = (Arc::clone(seller), bell.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
+        self.run("the work that is handed over", async move {
             while !paused(&stop, OTHERS_EVERY).await {
                 if let Err(error) = requests::serve(&asked, &rung, &stop).await {
                     warn!(%error, "what was handed over waits for the store");
@@ -183,33 +216,22 @@ impl Daemon {
             }
         });
         for (id, channel) in &open.channels {
-            let (id, channel, seller) = (id.clone(), channel.clone(), Arc::clone(seller));
-            let (bell, stop) = (bell.clone(), self.stop.clone());
-            self.tasks.spawn(async move {
-                let look = async {
-                    while let Err(error) = discover::refresh(&id, &channel, &seller).await {
-                        warn!(channel = %id, %error, "the listings of {id} could not be read; trying again");
-                        tokio::time::sleep(DISCOVER_AGAIN).await;
-                    }
-                    bell.sweep();
-                    loop {
-                        let settled = subscribe(&id, &channel).await;
-                        let pause = if settled { SUBSCRIPTIONS_EVERY } else { SUBSCRIBE_AGAIN };
-                        tokio::time::sleep(pause).await;
-                    }
-                };
-                tokio::select! {
-                    () = stop.cancelled() => (),
-                    () = look => (),
-                }
-            });
+            let watch = Watch {
+                id: id.clone(),
+                channel: channel.clone(),
+                seller: Arc::clone(seller),
+                ladder: ladder(seller),
+                news: bell.listen(),
+                bell: bell.clone(),
+            };
+            self.run(format!("the watch over {id}"), watch.run(self.stop.clone()));
         }
     }
 
     /// At the start and hourly, what is too old is forgotten.
     fn keeping(&self, seller: &Arc<Seller>) {
         let (seller, stop) = (Arc::clone(seller), self.stop.clone());
-        self.tasks.spawn(async move {
+        self.run("the forgetting", async move {
             loop {
                 match keeping::forget(&seller, &stop).await {
                     Ok(gone) if !gone.is_nothing() => info!(
@@ -241,15 +263,11 @@ impl Daemon {
         let channels: BTreeMap<_, _> = open.channels.iter().map(door).collect();
         let reception = Arc::new(Reception::new(desk, channels));
         let limits = limits(seller);
-        self.tasks.spawn(hooks::serve(
-            doors.hooks,
-            reception,
-            limits.clone(),
-            self.stop.clone(),
-        ));
+        let serve = hooks::serve(doors.hooks, reception, limits.clone(), self.stop.clone());
+        self.run("the door for webhooks", serve);
         if let Some((listener, admin)) = doors.admin {
             let stop = self.stop.clone();
-            self.tasks.spawn(async move {
+            self.run("the operator's door", async move {
                 if let Err(error) = admin::serve(listener, admin, limits, stop).await {
                     warn!(%error, "the operator's page is not served");
                 }
@@ -261,34 +279,6 @@ impl Daemon {
 /// Waits; true if the daemon stops.
 async fn paused(stop: &CancellationToken, time: Duration) -> bool {
     tokio::time::timeout(time, stop.cancelled()).await.is_ok()
-}
-
-/// Compares the subscriptions with the wanted ones; whether all are there, or cannot be without a person.
-async fn subscribe(id: &ChannelId, open: &OpenChannel) -> bool {
-    let wire = open.wire.under(open.limiter.permit().await);
-    match open
-        .channel
-        .subscriptions(&wire, open.mode == Mode::Manage)
-        .await
-    {
-        Ok(report) => {
-            for topic in &report.created {
-                info!(channel = %id, topic, "subscribed to {topic} of {id}");
-            }
-            if !report.missing.is_empty() {
-                let topics = report.missing.join(", ");
-                warn!(channel = %id, "{id} does not deliver {topics}; its orders are still read on a timer");
-            }
-            for warning in &report.warnings {
-                warn!(channel = %id, "{id}: {warning}");
-            }
-            report.missing.is_empty() || !report.warnings.is_empty()
-        }
-        Err(fault) => {
-            warn!(channel = %id, %fault, "the webhooks of {id} could not be checked; trying again");
-            false
-        }
-    }
 }
 
 /// Brings the books to a known state before anything is sent. Under the delivery lock only.

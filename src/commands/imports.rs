@@ -1,13 +1,10 @@
 //! What all imports have in common: the same summary, dry runs, and what follows once goods are known.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde::Serialize;
 
 use super::seller::Seller;
 use super::sheet::{Rejected, Sheet};
 use crate::exit::{Failure, Found};
-use crate::ledger::StoreError;
 use crate::ledger::counts::book_parked;
 use crate::ledger::tables::{Result as StoreResult, Tables};
 use crate::output::{Cell, Format, Out};
@@ -113,25 +110,14 @@ impl<C> Summary<C> {
 pub(super) async fn write<R: Send + 'static>(
     seller: &Seller,
     dry_run: bool,
-    mut work: impl FnMut(&mut dyn Tables) -> StoreResult<R> + Send + 'static,
+    work: impl FnMut(&mut dyn Tables) -> StoreResult<R> + Send + 'static,
 ) -> Result<R, Failure> {
-    if !dry_run {
-        return Ok(seller.ledger.write(work).await?);
-    }
-    let slot = Arc::new(Mutex::new(None));
-    let filled = Arc::clone(&slot);
-    let undone = seller.ledger.write(move |tables| -> StoreResult<()> {
-        let found = work(tables)?;
-        *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Err(StoreError::Other("dry run".to_owned()))
-    });
-    let undone = undone.await;
-    let found = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (found, undone) {
-        (Some(found), _) => Ok(found),
-        (None, Err(error)) => Err(error.into()),
-        (None, Ok(())) => Err(StoreError::Closed.into()),
-    }
+    let ledger = &seller.ledger;
+    Ok(if dry_run {
+        ledger.rehearse(work).await?
+    } else {
+        ledger.write(work).await?
+    })
 }
 
 /// Books orders that waited for goods to be known; how many SKUs that changed.

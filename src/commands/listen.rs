@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::daemon::{Daemon, Doors, operator};
 use super::lock::DeliveryLock;
@@ -15,7 +15,7 @@ use crate::config::listen_refusal;
 use crate::exit::{Failure, Found};
 use crate::output::Out;
 
-/// Runs until SIGINT or SIGTERM, then ends calls under way and exits 0.
+/// Runs until SIGINT or SIGTERM, then ends calls under way and exits 0; a second signal ends it at once.
 pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Result<Found, Failure> {
     let seller = Arc::new(seller);
     let settings = &seller.settings.listen;
@@ -25,30 +25,65 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
             "let a proxy end TLS in front and set [listen] behind_proxy = true, or use 127.0.0.1";
         Failure::Call(format!("{why}; hint: {hint}"))
     })?;
+    let admin_address = args.admin_addr.unwrap_or(settings.admin_address);
+    if !admin_address.ip().is_loopback() && settings.admin_token.is_none() {
+        return Err(Failure::Call(format!(
+            "serve the operator's page on {admin_address}: others can reach it and there is no token; hint: set \
+             admin_token = \"env:NAME\" in [listen], or use 127.0.0.1"
+        )));
+    }
     let lock = DeliveryLock::take(&seller.settings.store_path())?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::Call(format!("start the metrics: {error}")))?;
     let hooks = bind(address).await?;
-    let admin = bind(args.admin_addr.unwrap_or(settings.admin_address)).await?;
+    let admin = bind(admin_address).await?;
     out.note(format!(
         "webhooks at http://{}/hooks/{{channel}}, operator's page at http://{}/",
         local(&hooks, address),
-        local(&admin, settings.admin_address),
+        local(&admin, admin_address),
     ));
     let open = seller.open_channels(None).await?;
     let admin = Some((admin, operator(&seller, metrics)?));
-    let daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
+    // From here on a signal is ours to answer.
+    let mut signals = Signals::new().map_err(Failure::Start)?;
+    let mut daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
+    let broken = tokio::select! {
+        () = signals.one() => None,
+        failure = daemon.broken() => Some(failure),
+    };
+    out.note("stopping: calls under way are ended first; another signal ends it at once");
+    let goodbye = async {
+        let _lock = daemon.stop().await;
+        open.close().await;
+    };
     tokio::select! {
-        _ = interrupt.recv() => (),
-        _ = terminate.recv() => (),
+        () = goodbye => broken.map_or(Ok(Found::Nothing), Err),
+        () = signals.one() => Err(Failure::Interrupted),
     }
-    out.note("stopping: calls under way are ended first");
-    daemon.stop().await;
-    open.close().await;
-    Ok(Found::Nothing)
+}
+
+/// What people and supervisors end a program with.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
 }
 
 fn local(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

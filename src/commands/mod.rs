@@ -26,6 +26,7 @@ mod status;
 mod stock;
 mod stock_import;
 mod sync;
+mod watch;
 
 use std::sync::Arc;
 

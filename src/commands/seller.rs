@@ -25,6 +25,9 @@ use crate::runtime::wire::{HttpWire, WireParts};
 /// How far a channel's clock may be off, in ms, where its profile cannot be asked because its secrets are missing.
 const CLOCK_SKEW_MS: i64 = 2_000;
 
+/// How long the last calls may take to be written down.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
 /// The seller, as the settings describe them.
 #[derive(Debug)]
 pub struct Seller {
@@ -68,11 +71,20 @@ pub struct OpenChannels {
 }
 
 impl OpenChannels {
-    /// Waits until every call is in the audit.
+    /// Waits until every call is in the audit, but not for ever for a call that does not end.
     pub async fn close(self) {
         drop(self.channels);
-        if self.drain.await.is_err() {
-            tracing::warn!("calls may be missing from the audit: its task broke off");
+        match tokio::time::timeout(DRAIN_MAX, self.drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => {
+                tracing::warn!("calls may be missing from the audit: its task broke off");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "calls may be missing from the audit: some did not end within {} s",
+                    DRAIN_MAX.as_secs()
+                );
+            }
         }
     }
 }

@@ -3,13 +3,13 @@
 //! The difference to the book *at that time* is entered, and later movements are kept. Repeating a count changes nothing,
 //! and a count that comes after a newer one changes what the book said in between, not what is there now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::StoreError;
 use super::record::BookRules;
-use super::tables::{AuditRow, Result, Tables, Wanted};
-use super::{StoreError, record};
+use super::tables::{AuditRow, DeadLetter, Result, Tables, Wanted};
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::rebook;
 use crate::domain::ids::{ChannelId, LocationId, OrderId, Sku};
@@ -167,34 +167,52 @@ fn difference(
 }
 
 /// Books parked order lines whose goods are known by now: after SKUs, listings or recipes came in. Returns the SKUs whose
-/// stock changed.
+/// stock changed. An order whose numbers do not fit stays parked, with a dead letter; the others are booked.
 ///
 /// # Errors
-/// If a number does not fit, or as the store.
+/// As the store.
 pub fn book_parked(
     tables: &mut dyn Tables,
     rules: &BookRules,
     now: Timestamp,
 ) -> Result<BTreeSet<Sku>> {
-    let orders: BTreeSet<(ChannelId, OrderId)> = tables.parked_orders()?;
-    let folding = rules
+    let mut orders: BTreeSet<(ChannelId, OrderId)> = tables.parked_orders()?;
+    orders.retain(|(channel, _)| rules.contains_key(channel));
+    let folding: BTreeMap<_, _> = rules
         .iter()
-        .map(|(id, books): (_, &record::ChannelBooks)| (id.clone(), books.folding))
+        .map(|(id, books)| (id.clone(), books.folding))
         .collect();
-    let mut books = tables.gather(&Wanted {
-        orders: orders.clone(),
-        folding,
-        ..Wanted::default()
-    })?;
-    let mut touched = BTreeSet::new();
-    for key in &orders {
-        let Some(channel) = rules.get(&key.0) else {
-            continue;
+    loop {
+        let mut books = tables.gather(&Wanted {
+            orders: orders.clone(),
+            folding: folding.clone(),
+            ..Wanted::default()
+        })?;
+        let mut touched = BTreeSet::new();
+        let failed = orders.iter().find_map(|key| {
+            let channel = rules.get(&key.0)?;
+            match rebook(&mut books, key, &channel.rules) {
+                Ok(changed) => {
+                    touched.extend(changed);
+                    None
+                }
+                Err(error) => Some((key.clone(), error)),
+            }
+        });
+        let Some((key, error)) = failed else {
+            tables.write_books(&books, now)?;
+            return Ok(touched);
         };
-        let changed = rebook(&mut books, key, &channel.rules)
-            .map_err(|error| StoreError::Other(format!("book order {}: {error}", key.1)))?;
-        touched.extend(changed);
+        // It leaves the books half changed, so they are begun anew without it.
+        tables.add_dead_letter(&DeadLetter {
+            channel: key.0.clone(),
+            kind: "order".to_owned(),
+            what: key.1.as_str().to_owned(),
+            reason: format!("book it: {error}; hint: correct its quantities in the shop"),
+            answer: None,
+            attempts: 1,
+            at: now,
+        })?;
+        orders.remove(&key);
     }
-    tables.write_books(&books, now)?;
-    Ok(touched)
 }

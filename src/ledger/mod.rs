@@ -7,6 +7,8 @@ pub mod counts;
 pub mod record;
 pub mod sqlite;
 pub mod tables;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 pub use writer::Ledger;
@@ -50,6 +52,12 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("read the store: it is damaged ({0}); hint: keep the file and restore the last backup")]
     Damaged(String),
+    /// There is no room on the disk.
+    #[error("write to the store: the disk is full; hint: make room, it goes on by itself then")]
+    Full,
+    /// The disk failed. What reached it is not known, so nothing is written any more until the store is opened anew.
+    #[error("write to the store: the disk failed ({0}); hint: check the disk, then start again")]
+    Disk(String),
     /// The thread that owns the store has ended.
     #[error("use the store: it was closed")]
     Closed,
@@ -66,6 +74,16 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged(error.to_string())
             }
+            Some(ErrorCode::DiskFull) => Self::Full,
+            // The index of the log could not grow.
+            Some(ErrorCode::SystemIoFailure)
+                if error.sqlite_error().is_some_and(|known| {
+                    known.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+                }) =>
+            {
+                Self::Full
+            }
+            Some(ErrorCode::SystemIoFailure) => Self::Disk(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }

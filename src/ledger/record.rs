@@ -139,7 +139,8 @@ pub fn record(
     now: Timestamp,
 ) -> Result<Vec<Recorded>, RecordError> {
     let mut seen = tables.seen_deliveries(&unique_deliveries(rules, batch))?;
-    let mut books = tables.gather(&wanted(rules, batch))?;
+    let wanted = wanted(rules, batch);
+    let mut books = tables.gather(&wanted)?;
     let (mut events, mut audit, mut asked, mut judged) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, intake) in batch.iter().enumerate() {
@@ -175,6 +176,7 @@ pub fn record(
         events.push(event);
     }
     tables.write_books(&books, now)?;
+    tables.close_letters_of(&wanted.orders)?;
     tables.ask(&asked, now)?;
     let ids = tables.add_events(&events)?;
     tables.audit(&audit)?;

@@ -253,7 +253,7 @@ pub struct ChannelState {
 pub struct DeadLetter {
     /// Whose.
     pub channel: ChannelId,
-    /// `push` or `hint`.
+    /// `push`, `read`, `fetch` or `order`.
     pub kind: String,
     /// The listing or the hint.
     pub what: String,
@@ -454,6 +454,8 @@ pub trait Tables {
     fn add_dead_letter(&mut self, letter: &DeadLetter) -> Result<()>;
     /// Closes the letter of something that worked after all.
     fn close_dead_letter(&mut self, channel: &ChannelId, kind: &str, what: &str) -> Result<()>;
+    /// Closes the letters about these orders: not understood, not fetched or not booked before, and here now.
+    fn close_letters_of(&mut self, orders: &BTreeSet<(ChannelId, OrderId)>) -> Result<()>;
     /// All dead letters, oldest first.
     fn dead_letters(&mut self) -> Result<Vec<DeadLetter>>;
 
@@ -518,6 +520,19 @@ pub trait Store: Send {
     /// # Errors
     /// What the work returned, or what went wrong with the transaction.
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()>;
+    /// Runs the work in a write transaction that is rolled back at its end: what would be, and nothing happened.
+    ///
+    /// # Errors
+    /// What the work returned, or what went wrong with the transaction.
+    fn rehearse(&mut self, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()> {
+        let mut done = false;
+        let rolled_back = self.write(&mut |tables| {
+            work(tables)?;
+            done = true;
+            Err(StoreError::Closed)
+        });
+        if done { Ok(()) } else { rolled_back }
+    }
     /// Runs the work over one consistent snapshot.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
 //! The owner of the store: one thread that takes whatever is waiting into one transaction, syncs once, and answers all.
 //!
-//! A commit costs a sync, so that grouping is what makes durable intake fast. If a group fails, each of its jobs runs by
-//! itself, so that one failure is one answer. Reads go to a second connection on a thread of its own.
+//! A commit costs a sync, so that grouping is what makes durable intake fast. If one of a group's jobs fails or panics,
+//! each runs by itself, so that one failure is one answer. If the store itself fails, all are answered so: what another
+//! process holds or a full disk refuses may work later; after a failed sync nothing is known of what was written, so the
+//! thread ends and only a restart reads what is there (rule F8). Reads go to a second connection on a thread of its own.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::StoreError;
 use super::record::{BookRules, Intake, RecordError, Recorded, Says, record};
@@ -52,6 +55,8 @@ enum Way {
     Threads {
         writer: mpsc::SyncSender<Job>,
         reader: mpsc::SyncSender<Job>,
+        /// Closed when the writing thread has ended.
+        lives: watch::Receiver<()>,
     },
     /// In place: the simulation wants the same steps in every run.
     Inline(Arc<Mutex<Box<dyn Store>>>, Desk),
@@ -77,18 +82,28 @@ impl Ledger {
         };
         let spawn = |mut store: Box<dyn Store>, desk: Desk, writes: bool| {
             let (sender, jobs) = mpsc::sync_channel(WAITING_MAX);
+            let (life, lives) = watch::channel(());
             thread::spawn(move || {
+                let _life = life;
                 while let Ok(first) = jobs.recv() {
-                    run_group(store.as_mut(), &desk, gather(first, &jobs), writes);
+                    let group = gather(first, &jobs);
+                    let ran = run_group(store.as_mut(), &desk, group, writes);
+                    if let (Err(error), true) = (ran, writes) {
+                        tracing::error!(%error, "the store is not written any more: {error}");
+                        break;
+                    }
                 }
             });
-            sender
+            (sender, lives)
         };
-        let writer = spawn(writer, desk.clone(), true);
-        let reader = spawn(reader, desk, false);
-        Self {
-            way: Way::Threads { writer, reader },
-        }
+        let (writer, lives) = spawn(writer, desk.clone(), true);
+        let (reader, _) = spawn(reader, desk, false);
+        let way = Way::Threads {
+            writer,
+            reader,
+            lives,
+        };
+        Self { way }
     }
 
     /// A ledger whose every step is done when the call returns, without threads.
@@ -101,6 +116,30 @@ impl Ledger {
                     clock,
                 },
             ),
+        }
+    }
+
+    /// Whether the store can be read, and is still written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn well(&self) -> Result<()> {
+        if let Way::Threads { lives, .. } = &self.way
+            && lives.has_changed().is_err()
+        {
+            return Err(StoreError::Closed);
+        }
+        self.read(|tables| tables.fact("plan")).await.map(drop)
+    }
+
+    /// Waits until the store is not written any more; it is not before a restart.
+    pub async fn ended(&self) {
+        match &self.way {
+            Way::Threads { lives, .. } => {
+                let mut lives = lives.clone();
+                while lives.changed().await.is_ok() {}
+            }
+            Way::Inline(..) => std::future::pending().await,
         }
     }
 
@@ -126,6 +165,27 @@ impl Ledger {
         work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         self.work(work, true).await
+    }
+
+    /// Runs work in a write transaction of its own, and rolls it back: what would be.
+    ///
+    /// # Errors
+    /// What the work returned, or the store's.
+    pub async fn rehearse<R: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut dyn Tables) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let (sender, answer) = oneshot::channel();
+        let alone: Alone = Box::new(move |store| {
+            let mut found = None;
+            let ran = store.rehearse(&mut |tables| {
+                found = Some(work(tables)?);
+                Ok(())
+            });
+            drop(sender.send(ran.and_then(|()| found.ok_or(StoreError::Closed))));
+        });
+        self.hand(Job::Alone(alone), true).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs work over one consistent snapshot.
@@ -197,10 +257,9 @@ impl Ledger {
         match &self.way {
             Way::Inline(store, desk) => {
                 let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-                run_group(store.as_mut(), desk, vec![job], writes);
-                Ok(())
+                run_group(store.as_mut(), desk, vec![job], writes)
             }
-            Way::Threads { writer, reader } => {
+            Way::Threads { writer, reader, .. } => {
                 let sender = if writes { writer } else { reader };
                 match sender.try_send(job) {
                     Ok(()) => Ok(()),
@@ -232,7 +291,11 @@ fn gather(first: Job, jobs: &mpsc::Receiver<Job>) -> Vec<Job> {
     group
 }
 
-fn run_group(store: &mut dyn Store, desk: &Desk, group: Vec<Job>, writes: bool) {
+/// Runs a group and answers it.
+///
+/// # Errors
+/// If the disk failed: the store must not be written any more.
+fn run_group(store: &mut dyn Store, desk: &Desk, group: Vec<Job>, writes: bool) -> Result<()> {
     let (mut intakes, mut answers, mut works, mut alone) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for job in group {
@@ -259,38 +322,69 @@ fn run_group(store: &mut dyn Store, desk: &Desk, group: Vec<Job>, writes: bool) 
                 done(Ok(()));
             }
         }
+        // The store said no, and would to each of them.
+        Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Disk(_))) => {
+            for answer in answers {
+                drop(answer.send(Err(error.clone())));
+            }
+            for (_, done) in works {
+                done(Err(error.clone()));
+            }
+            if matches!(error, StoreError::Disk(_)) {
+                return Err(error);
+            }
+        }
         Err(_) => one_by_one(
             store,
             desk,
             writes,
             intakes.into_iter().zip(answers).collect(),
             works,
-        ),
+        )?,
     }
     for job in alone {
-        job(store);
+        // Its caller learns of a panic from the answer that does not come.
+        drop(catch_unwind(AssertUnwindSafe(|| job(store))));
     }
+    Ok(())
 }
 
-/// After a group failed: each job in a transaction of its own, so that only what fails by itself fails.
+/// After a job of a group failed: each in a transaction of its own, so that only what fails by itself fails.
 fn one_by_one(
     store: &mut dyn Store,
     desk: &Desk,
     writes: bool,
     intakes: Vec<(Intake, oneshot::Sender<Result<Recorded>>)>,
     works: Vec<(Work, Done)>,
-) {
+) -> Result<()> {
+    let mut broken = Ok(());
     for (intake, answer) in intakes {
         let mut one = vec![intake];
-        let result = transact(store, true, &mut |tables| take_in(tables, desk, &mut one));
+        let result = broken
+            .clone()
+            .and_then(|()| transact(store, true, &mut |tables| take_in(tables, desk, &mut one)));
+        broken = broken.and(failed_disk(&result));
         let found = result.and_then(|mut found| found.pop().ok_or(StoreError::Closed));
         drop(answer.send(found));
     }
     for (mut work, done) in works {
-        done(transact(store, writes, &mut |tables| work(tables)));
+        let result = broken
+            .clone()
+            .and_then(|()| transact(store, writes, &mut |tables| work(tables)));
+        broken = broken.and(failed_disk(&result));
+        done(result);
+    }
+    broken
+}
+
+fn failed_disk<T>(result: &Result<T>) -> Result<()> {
+    match result {
+        Err(error @ StoreError::Disk(_)) => Err(error.clone()),
+        _ => Ok(()),
     }
 }
 
+/// One transaction. A panic within it rolls it back and is an answer like any other.
 fn transact<R>(
     store: &mut dyn Store,
     writes: bool,
@@ -301,11 +395,14 @@ fn transact<R>(
         found = Some(work(tables)?);
         Ok(())
     };
-    if writes {
-        store.write(&mut run)?;
-    } else {
-        store.read(&mut run)?;
-    }
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        if writes {
+            store.write(&mut run)
+        } else {
+            store.read(&mut run)
+        }
+    }));
+    ran.map_err(|_| StoreError::Other("what was to be done in it panicked".to_owned()))??;
     found.ok_or(StoreError::Closed)
 }
 
@@ -329,3 +426,6 @@ fn take_in(tables: &mut dyn Tables, desk: &Desk, intakes: &mut [Intake]) -> Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

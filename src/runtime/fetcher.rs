@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::desk::Desk;
 use super::lane::Line;
@@ -22,10 +22,12 @@ use crate::ledger::tables::{AuditRow, ChannelState, DeadLetter, HintRow};
 
 /// Most hints of one look.
 const HINTS_MAX: usize = 100;
-/// How far the first read of orders reaches back, in ms: 30 days, longer than any platform keeps an order open by itself.
+/// How far the first read of changed orders reaches back, in ms: 30 days. What has been open for longer is read before it.
 const FIRST_READ_MS: i64 = 30 * 24 * 3_600_000;
-/// Most pages of one read; a read that needs more goes on from where it stopped with the next.
+/// Most pages of one read; one that needs more goes on with the next from where it stopped.
 const PAGES_MAX: usize = 1_000;
+/// What a hint that was given up is called among the dead letters, and what fetched messages are about.
+const FETCH: &str = "fetch";
 /// How often one page is tried before the read is put off.
 const PAGE_TRIES: u32 = 4;
 /// Longest that the fetcher sleeps without looking, in ms.
@@ -76,7 +78,7 @@ impl Fetcher {
                     warn!(%error, "the reading of orders waits for the store");
                 }
             }
-            match self.turn().await {
+            match self.turn_until(&stop).await {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(error) => warn!(%error, "fetching waits for the store"),
@@ -111,6 +113,11 @@ impl Fetcher {
     /// # Errors
     /// As the store.
     pub async fn turn(&mut self) -> Result<usize, StoreError> {
+        self.turn_until(&CancellationToken::new()).await
+    }
+
+    /// The same; a stop is looked at before each call.
+    async fn turn_until(&mut self, stop: &CancellationToken) -> Result<usize, StoreError> {
         let now = self.desk.clock.now();
         let own: BTreeSet<_> = self.sources.keys().cloned().collect();
         let due = self
@@ -120,19 +127,33 @@ impl Fetcher {
             .await?;
         let count = due.len();
         for hint in due {
-            self.follow(hint).await?;
+            if stop.is_cancelled() {
+                break;
+            }
+            self.follow(hint, stop).await?;
         }
         Ok(count)
     }
 
-    async fn follow(&mut self, mut row: HintRow) -> Result<(), StoreError> {
+    async fn follow(
+        &mut self,
+        mut row: HintRow,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
         let Some(source) = self.sources.get(&row.channel) else {
             return self
                 .give_up(row, "the channel is not configured or not read".to_owned())
                 .await;
         };
         let began = self.desk.clock.now();
-        let fetched = fetch(source, &self.desk, &row, self.overlap_ms, began).await?;
+        let read = Read {
+            source,
+            desk: &self.desk,
+            id: &row.channel,
+            stop,
+            began,
+        };
+        let fetched = read.fetch(&row.hint, self.overlap_ms).await?;
         match fetched {
             Ok(()) => {
                 if row.hint == Hint::Orders {
@@ -140,9 +161,14 @@ impl Fetcher {
                 }
                 self.desk
                     .ledger
-                    .write(move |tables| tables.hint_done(&row))
+                    .write(move |tables| {
+                        tables.close_dead_letter(&row.channel, FETCH, &named(&row.hint))?;
+                        tables.hint_done(&row)
+                    })
                     .await
             }
+            // It is followed after the next start.
+            Err(_) if stop.is_cancelled() => Ok(()),
             Err(Fault::Throttled { after_ms }) => {
                 source.line.throttled(after_ms);
                 let due_at =
@@ -175,11 +201,10 @@ impl Fetcher {
 
     async fn give_up(&self, row: HintRow, reason: String) -> Result<(), StoreError> {
         let at = self.desk.clock.now();
-        let what = serde_json::to_string(&row.hint).unwrap_or_default();
         let letter = DeadLetter {
             channel: row.channel.clone(),
-            kind: "fetch".to_owned(),
-            what,
+            kind: FETCH.to_owned(),
+            what: named(&row.hint),
             reason,
             answer: None,
             attempts: row.failures.max(1),
@@ -195,126 +220,198 @@ impl Fetcher {
     }
 }
 
-/// Follows one hint. The outer error is the store's, the inner one the platform's.
-async fn fetch(
-    source: &Source,
-    desk: &Desk,
-    row: &HintRow,
-    overlap_ms: i64,
+/// One reading of a channel.
+struct Read<'a> {
+    source: &'a Source,
+    desk: &'a Desk,
+    id: &'a ChannelId,
+    stop: &'a CancellationToken,
     began: Timestamp,
-) -> Result<Result<(), Fault>, StoreError> {
-    let channel = source.channel.as_ref();
-    match &row.hint {
-        Hint::Order(order) => match channel
-            .order(source.line.open().await.as_ref(), order)
-            .await
-        {
-            Ok(snapshot) => take_in(desk, &row.channel, "fetch", vec![snapshot], began)
-                .await
-                .map(Ok),
-            Err(Fault::Gone(why)) => gone(desk, &row.channel, order, why, began).await.map(Ok),
-            Err(fault) => Ok(Err(fault)),
-        },
-        Hint::Level(listing) => {
-            let which = Which::These(std::slice::from_ref(listing));
-            match channel
-                .levels(source.line.open().await.as_ref(), which)
-                .await
-            {
-                Ok(page) => {
-                    let receipt = Receipt {
-                        topic: "fetch".to_owned(),
-                        levels: page.items,
-                        ..Receipt::default()
-                    };
-                    receive(desk, &row.channel, receipt, began).await.map(Ok)
+}
+
+/// Which orders a reading is of.
+#[derive(Debug, Clone, Copy)]
+enum Orders {
+    /// Those that still hold units.
+    Open,
+    /// Those that changed since then.
+    Since(Timestamp),
+}
+
+/// The outer error is the store's, the inner one the platform's.
+type Fetched<T = ()> = Result<Result<T, Fault>, StoreError>;
+
+impl Read<'_> {
+    /// Follows one hint.
+    async fn fetch(&self, hint: &Hint, overlap_ms: i64) -> Fetched {
+        let channel = self.source.channel.as_ref();
+        match hint {
+            Hint::Order(order) => {
+                match channel
+                    .order(self.source.line.open().await.as_ref(), order)
+                    .await
+                {
+                    Ok(snapshot) => take_in(self.desk, self.id, FETCH, vec![snapshot], self.began)
+                        .await
+                        .map(Ok),
+                    Err(Fault::Gone(why)) => gone(self.desk, self.id, order, why, self.began)
+                        .await
+                        .map(Ok),
+                    Err(fault) => Ok(Err(fault)),
                 }
-                Err(fault) => Ok(Err(fault)),
+            }
+            Hint::Level(listing) => {
+                let which = Which::These(std::slice::from_ref(listing));
+                match channel
+                    .levels(self.source.line.open().await.as_ref(), which)
+                    .await
+                {
+                    Ok(page) => {
+                        let receipt = Receipt {
+                            topic: FETCH.to_owned(),
+                            levels: page.items,
+                            ..Receipt::default()
+                        };
+                        receive(self.desk, self.id, receipt, self.began)
+                            .await
+                            .map(Ok)
+                    }
+                    Err(fault) => Ok(Err(fault)),
+                }
+            }
+            Hint::Orders => self.orders(overlap_ms).await,
+            // Who looks after the channel's listings reads them, at every start, too.
+            Hint::Listings => {
+                self.desk.bell.listings_changed(self.id);
+                Ok(Ok(()))
             }
         }
-        Hint::Orders => read_orders(source, desk, &row.channel, overlap_ms, began).await,
-        // Discovery maps listings, which a person may have to look at: it is a command, and the hint only tells of it.
-        Hint::Listings => {
-            info!(channel = %row.channel, "listings of {} changed; `onhand listings discover` finds new ones", row.channel);
-            Ok(Ok(()))
-        }
     }
-}
 
-/// Reads the orders that changed since the watermark. The watermark moves only when all of them are in the books. Each
-/// page takes a permit of its own, so that pushes go between them.
-async fn read_orders(
-    source: &Source,
-    desk: &Desk,
-    id: &ChannelId,
-    overlap_ms: i64,
-    began: Timestamp,
-) -> Result<Result<(), Fault>, StoreError> {
-    let own = id.clone();
-    let state = desk.ledger.read(move |tables| tables.channel(&own)).await?;
-    let first = state.orders_through == Timestamp::default();
-    let since = if first {
-        began.plus(-FIRST_READ_MS)
-    } else {
-        state.orders_through.plus(-overlap_ms)
-    };
-    let mut cursor = None;
-    for _ in 0..PAGES_MAX {
-        let page_began = desk.clock.now();
-        let page = match page_of_orders(source, since, cursor.as_ref()).await {
-            Ok(page) => page,
-            Err(fault) => return Ok(Err(fault)),
+    /// Reads the orders that changed since the watermark, and before the first such read those that are open. A read that
+    /// breaks off goes on from where it stopped with the next; only a complete one is evidence for raises.
+    async fn orders(&self, overlap_ms: i64) -> Fetched {
+        let state = self.state().await?;
+        if state.orders_read_at.is_none()
+            && let Err(fault) = self.pages(Orders::Open).await?
+        {
+            return Ok(Err(fault));
+        }
+        let since = if state.orders_through == Timestamp::default() {
+            self.began.plus(-FIRST_READ_MS)
+        } else {
+            state.orders_through.plus(-overlap_ms)
         };
-        take_in(desk, id, "sweep", page.items, page_began).await?;
-        tell_unread(desk, id, page.unreadable, page_began).await?;
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
+        if let Err(fault) = self.pages(Orders::Since(since)).await? {
+            return Ok(Err(fault));
+        }
+        let (id, began) = (self.id.clone(), self.began);
+        self.desk
+            .ledger
+            .write(move |tables| {
+                let read = ChannelState {
+                    orders_through: began,
+                    orders_read_at: Some(began),
+                    ..tables.channel(&id)?
+                };
+                tables.set_channel(&id, &read)
+            })
+            .await
+            .map(Ok)
+    }
+
+    async fn state(&self) -> Result<ChannelState, StoreError> {
+        let id = self.id.clone();
+        self.desk
+            .ledger
+            .read(move |tables| tables.channel(&id))
+            .await
+    }
+
+    /// All pages. Each takes a permit of its own, so that pushes go between them.
+    async fn pages(&self, which: Orders) -> Fetched {
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let page_began = self.desk.clock.now();
+            let page = match self.page(which, cursor.as_ref()).await {
+                Ok(page) => page,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let last = page.items.iter().map(|order| order.version.at).max();
+            take_in(self.desk, self.id, "sweep", page.items, page_began).await?;
+            tell_unread(self.desk, self.id, page.unreadable, page_began).await?;
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(Ok(()));
+            }
+            if let (Orders::Since(_), Some(last)) = (which, last) {
+                self.read_through(last).await?;
+            }
+        }
+        Ok(Err(Fault::Transient(format!(
+            "more than {PAGES_MAX} pages of orders; they are read on from there"
+        ))))
+    }
+
+    /// Moves the watermark to where a page ended: the oldest changes come first, and the next read reaches back before it.
+    async fn read_through(&self, last: Timestamp) -> Result<(), StoreError> {
+        let (id, through) = (self.id.clone(), last.min(self.began));
+        self.desk
+            .ledger
+            .write(move |tables| {
+                let state = tables.channel(&id)?;
+                if through <= state.orders_through {
+                    return Ok(());
+                }
+                let read = ChannelState {
+                    orders_through: through,
+                    ..state
+                };
+                tables.set_channel(&id, &read)
+            })
+            .await
+    }
+
+    /// One page; trouble that passes is tried again at once.
+    async fn page(
+        &self,
+        which: Orders,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        let (channel, line) = (&self.source.channel, &self.source.line);
+        let mut tries = 0;
+        loop {
+            let wire = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    return Err(Fault::Transient("the reading was stopped".to_owned()));
+                }
+                wire = line.open() => wire,
+            };
+            let read = match which {
+                Orders::Open => channel.open_orders(wire.as_ref(), cursor.cloned()).await,
+                Orders::Since(since) => {
+                    channel
+                        .orders_since(wire.as_ref(), since, cursor.cloned())
+                        .await
+                }
+            };
+            tries += 1;
+            match read {
+                Err(Fault::Transient(_) | Fault::Unknown(_) | Fault::Unreadable(_))
+                    if tries < PAGE_TRIES => {}
+                Err(Fault::Throttled { after_ms }) if tries < PAGE_TRIES => {
+                    line.throttled(after_ms);
+                }
+                read => return read,
+            }
         }
     }
-    if cursor.is_some() {
-        return Ok(Err(Fault::Transient(format!(
-            "more than {PAGES_MAX} pages of orders"
-        ))));
-    }
-    let own = id.clone();
-    desk.ledger
-        .write(move |tables| {
-            let state = tables.channel(&own)?;
-            let read = ChannelState {
-                orders_through: began,
-                orders_read_at: Some(began),
-                ..state
-            };
-            tables.set_channel(&own, &read)
-        })
-        .await?;
-    Ok(Ok(()))
 }
 
-/// One page; trouble that passes is tried again at once, for a read that begins anew has all its pages before it.
-async fn page_of_orders(
-    source: &Source,
-    since: Timestamp,
-    cursor: Option<&Cursor>,
-) -> Result<Page<OrderSnapshot>, Fault> {
-    let mut tries = 0;
-    loop {
-        let wire = source.line.open().await;
-        let read = source
-            .channel
-            .orders_since(wire.as_ref(), since, cursor.cloned())
-            .await;
-        tries += 1;
-        match read {
-            Err(Fault::Transient(_) | Fault::Unknown(_) | Fault::Unreadable(_))
-                if tries < PAGE_TRIES => {}
-            Err(Fault::Throttled { after_ms }) if tries < PAGE_TRIES => {
-                source.line.throttled(after_ms);
-            }
-            read => return read,
-        }
-    }
+/// A hint as a dead letter names it.
+fn named(hint: &Hint) -> String {
+    serde_json::to_string(hint).unwrap_or_default()
 }
 
 async fn take_in(
@@ -400,3 +497,6 @@ async fn gone(
         .write(move |tables| tables.audit(std::slice::from_ref(&row)))
         .await
 }
+
+#[cfg(test)]
+mod tests;

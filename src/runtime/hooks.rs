@@ -62,7 +62,7 @@ pub trait Intake: Send + Sync {
     ///
     /// # Errors
     /// Why not, in words: for the log and the admin page, never for strangers.
-    fn ready(&self) -> Result<(), String>;
+    async fn ready(&self) -> Result<(), String>;
 }
 
 /// Serves the public side until it is told to stop. Whether the address may be used is the settings' to say
@@ -113,9 +113,11 @@ impl Site for Hooks {
         match route(request.uri().path()) {
             Route::Health | Route::Ready if !read => server::wrong_method("GET, HEAD"),
             Route::Health => text("ok\n"),
-            Route::Ready => match self.intake.ready() {
-                Ok(()) => text("ready\n"),
-                Err(_) => server::later(StatusCode::SERVICE_UNAVAILABLE, NOT_READY_S),
+            Route::Ready => match tokio::time::timeout(self.limits.answer, self.intake.ready())
+                .await
+            {
+                Ok(Ok(())) => text("ready\n"),
+                Ok(Err(_)) | Err(_) => server::later(StatusCode::SERVICE_UNAVAILABLE, NOT_READY_S),
             },
             Route::Nowhere => server::plain(StatusCode::NOT_FOUND),
             Route::Hook(channel) if !self.intake.knows(&channel) => {
@@ -143,12 +145,22 @@ impl Hooks {
             Ok(body) => body,
             Err(status) => return server::plain(status),
         };
-        let query = head.uri.query().unwrap_or_default();
-        let answer = self
-            .intake
-            .receive(channel, &head.method, query, &head.headers, body)
-            .await;
-        response(answer)
+        let (intake, channel) = (Arc::clone(&self.intake), channel.to_owned());
+        // It runs to its end even if it comes too late for the sender.
+        let receiving = tokio::spawn(async move {
+            let query = head.uri.query().unwrap_or_default();
+            intake
+                .receive(&channel, &head.method, query, &head.headers, body)
+                .await
+        });
+        match tokio::time::timeout(self.limits.answer, receiving).await {
+            Ok(Ok(answer)) => response(answer),
+            Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            Err(_late) => {
+                tracing::warn!("a message was not kept in time; its sender is asked to come again");
+                server::later(StatusCode::SERVICE_UNAVAILABLE, NOT_READY_S)
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Receives webhooks: verified and read in one act, durable, then answered. No platform is called before the answer.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use axum::body::Bytes;
@@ -23,8 +24,8 @@ pub struct Reception {
     pub desk: Desk,
     /// The channels, each with the way to its verification keys.
     pub channels: BTreeMap<ChannelId, Door>,
-    /// What the store said when it last could not take a message; empty while it can.
-    trouble: Mutex<Option<String>>,
+    /// The last message could not be kept.
+    in_trouble: AtomicBool,
 }
 
 impl Reception {
@@ -33,12 +34,8 @@ impl Reception {
         Self {
             desk,
             channels,
-            trouble: Mutex::new(None),
+            in_trouble: AtomicBool::new(false),
         }
-    }
-
-    fn note(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 
@@ -85,6 +82,14 @@ impl Intake for Reception {
             .receive(door.keys.as_ref(), &hook, received_at)
             .await;
         let reply = match &read {
+            Ok(receipt) if receipt.unsigned => {
+                metrics::counter!("onhand_unsigned_total", "channel" => channel.to_owned())
+                    .increment(1);
+                return Answer {
+                    body: receipt.reply.clone(),
+                    ..Answer::status(200)
+                };
+            }
             Ok(receipt) => receipt.reply.clone(),
             Err(Fault::Unreadable(why)) => {
                 warn!(channel = %id, why, "a verified message of {id} was not understood; it is parked");
@@ -101,7 +106,7 @@ impl Intake for Reception {
         };
         match self.desk.take_in(intake).await {
             Ok(recorded) => {
-                self.note(None);
+                self.in_trouble.store(false, Ordering::Relaxed);
                 info!(channel = %id, event = recorded.event, outcome = recorded.outcome.word(), "took in a message of {id}");
                 Answer {
                     status: 200,
@@ -110,16 +115,24 @@ impl Intake for Reception {
                 }
             }
             Err(error) => {
-                self.note(Some(error.to_string()));
+                self.in_trouble.store(true, Ordering::Relaxed);
                 warn!(channel = %id, %error, "a message of {id} could not be kept; its sender is asked to come again");
                 come_again()
             }
         }
     }
 
-    fn ready(&self) -> Result<(), String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.clone().map_or(Ok(()), Err)
+    async fn ready(&self) -> Result<(), String> {
+        let ledger = &self.desk.ledger;
+        ledger.well().await.map_err(|error| error.to_string())?;
+        if !self.in_trouble.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // A small write tells whether the next message could be kept.
+        let probe = ledger.write(|tables| tables.set_fact("probe", "written"));
+        probe.await.map_err(|error| error.to_string())?;
+        self.in_trouble.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -130,3 +143,6 @@ fn come_again() -> Answer {
         retry_after_s: Some(COME_AGAIN_S),
     }
 }
+
+#[cfg(test)]
+mod tests;

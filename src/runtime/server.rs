@@ -36,7 +36,8 @@ pub struct Limits {
     pub head: Duration,
     /// Time for a body, in all.
     pub body: Duration,
-    /// Time for our own answer; then the caller gets 503 and the work goes on.
+    /// Time for our own answer; then the caller gets 503 and the work goes on. Senders of webhooks hang up after 5 s
+    /// (rule R63), and one who was told to come again does.
     pub answer: Duration,
     /// Largest body in bytes.
     pub body_max: usize,
@@ -54,7 +55,7 @@ impl Default for Limits {
         Self {
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
-            answer: Duration::from_secs(30),
+            answer: Duration::from_millis(4_500),
             body_max: 1_048_576,
             connections_max: 1_024,
             connection: Duration::from_mins(5),

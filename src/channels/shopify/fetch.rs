@@ -172,8 +172,7 @@ impl Shopify {
         Ok(())
     }
 
-    /// Orders by their last change, oldest first. What has more lines than a page of many orders holds is fetched whole;
-    /// an order that is deleted between the two reads is left out, as it would have been a moment later.
+    /// Orders since then, by their last change, oldest first.
     pub(super) async fn fetch_orders(
         &self,
         wire: &dyn Wire,
@@ -181,6 +180,27 @@ impl Shopify {
         cursor: Option<Cursor>,
     ) -> Result<Page<OrderSnapshot>, Fault> {
         let q = format!("updated_at:>='{}'", since.to_seconds_text());
+        self.search_orders(wire, &q, cursor).await
+    }
+
+    /// Orders that are neither archived nor cancelled: what is not shipped is among them. Without the scope
+    /// `read_all_orders` Shopify shows those of the last 60 days.
+    pub(super) async fn fetch_open_orders(
+        &self,
+        wire: &dyn Wire,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        self.search_orders(wire, "status:open", cursor).await
+    }
+
+    /// What has more lines than a page of many orders holds is fetched whole; an order that is deleted between the two
+    /// reads is left out, as it would have been a moment later.
+    async fn search_orders(
+        &self,
+        wire: &dyn Wire,
+        q: &str,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
         let data: OrdersData = self
             .ask(
                 wire,
@@ -197,11 +217,13 @@ impl Shopify {
                 continue;
             }
             if !node.has_more() {
-                let id = node.id.clone();
+                // As its order is called when it can be read.
+                let what = ids::gid_number("Order", &node.id)
+                    .map_or_else(|| node.id.clone(), |id| id.to_string());
                 match node.facts().and_then(|facts| facts.reduce(&self.channel)) {
                     Ok(snapshot) => items.push(snapshot),
                     Err(fault) => unreadable.push(Unread {
-                        what: id,
+                        what,
                         why: fault.to_string(),
                     }),
                 }

@@ -136,6 +136,14 @@ impl Channel for Shopify {
         self.fetch_orders(wire, since, cursor).await
     }
 
+    async fn open_orders(
+        &self,
+        wire: &dyn Wire,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        self.fetch_open_orders(wire, cursor).await
+    }
+
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>> {
         self.set_quantities(wire, updates).await
     }

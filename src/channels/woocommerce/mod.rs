@@ -198,6 +198,14 @@ impl Channel for WooCommerce {
         sweep::sweep(self, wire, since, cursor.as_ref()).await
     }
 
+    async fn open_orders(
+        &self,
+        wire: &dyn Wire,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<OrderSnapshot>, Fault> {
+        sweep::open(self, wire, cursor.as_ref()).await
+    }
+
     async fn publish(&self, wire: &dyn Wire, updates: &[Update]) -> Vec<Result<Verdict, Fault>> {
         publish::publish(self, wire, updates).await
     }

@@ -17,6 +17,10 @@ use crate::domain::order::OrderSnapshot;
 const PER_PAGE: usize = 100;
 /// Pages within one second of changes; more than 100 000 orders in a second are a mistake of ours.
 const PAGES_MAX: u32 = 1000;
+/// Every status of an order.
+const ANY: &str = "any";
+/// Orders that are not shipped; pending ones hold nothing yet, and may soon.
+const OPEN: &str = "pending,processing,on-hold";
 
 /// Fetches one order.
 ///
@@ -55,6 +59,30 @@ pub(super) async fn sweep(
     since: Timestamp,
     cursor: Option<&Cursor>,
 ) -> Result<Page<OrderSnapshot>, Fault> {
+    list(shop, wire, ANY, since, cursor).await
+}
+
+/// One page of the orders that are not shipped, as [`sweep`].
+///
+/// # Errors
+/// As the wire.
+pub(super) async fn open(
+    shop: &WooCommerce,
+    wire: &dyn Wire,
+    cursor: Option<&Cursor>,
+) -> Result<Page<OrderSnapshot>, Fault> {
+    // A day after the beginning of time, for those who subtract a zone from it.
+    let since = Timestamp::from_millis(24 * 3_600_000);
+    list(shop, wire, OPEN, since, cursor).await
+}
+
+async fn list(
+    shop: &WooCommerce,
+    wire: &dyn Wire,
+    status: &str,
+    since: Timestamp,
+    cursor: Option<&Cursor>,
+) -> Result<Page<OrderSnapshot>, Fault> {
     let place = match cursor {
         None => Place {
             // `modified_after` is exclusive and counts whole seconds.
@@ -70,7 +98,7 @@ pub(super) async fn sweep(
         ("order", "asc".to_owned()),
         ("per_page", PER_PAGE.to_string()),
         ("page", place.page.to_string()),
-        ("status", "any".to_owned()),
+        ("status", status.to_owned()),
     ];
     let call = Call::get("/orders", query, "orders");
     let (orders, reply) = shop.site.read::<Vec<Box<RawValue>>>(wire, &call).await?;
@@ -78,7 +106,11 @@ pub(super) async fn sweep(
     for order in &orders {
         // One order that a plugin made unreadable must not hide those behind it.
         let read = serde_json::from_str::<Order>(order.get());
-        let read = read.map_err(|error| Fault::Unreadable(error.to_string()));
+        // The place only: the words may repeat what stands there.
+        let read = read.map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Fault::Unreadable(format!("it is not an order (line {line}, column {column})"))
+        });
         match read.and_then(|order| snapshot(&shop.id, &order)) {
             Ok(order) => items.push(order),
             Err(fault) => unreadable.push(unread(order, &fault)),

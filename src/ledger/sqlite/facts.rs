@@ -160,6 +160,26 @@ pub(super) fn close_dead_letter(
     Ok(())
 }
 
+pub(super) fn close_letters_of(
+    db: &Connection,
+    orders: &BTreeSet<(ChannelId, OrderId)>,
+) -> Result<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let mut letters = BTreeSet::new();
+    for (channel, order) in orders {
+        letters.insert((channel, "order", order.as_str().to_owned()));
+        letters.insert((channel, "fetch", json(&Hint::Order(order.clone()))?));
+    }
+    db.prepare_cached(
+        "DELETE FROM dead_letter WHERE id IN (SELECT d.id FROM json_each(?1) k CROSS JOIN dead_letter d
+           ON d.channel = k.value ->> 0 AND d.kind = k.value ->> 1 AND d.what = k.value ->> 2)",
+    )?
+    .execute([json(&letters)?])?;
+    Ok(())
+}
+
 pub(super) fn dead_letters(db: &Connection) -> Result<Vec<DeadLetter>> {
     let mut read = db.prepare_cached(
         "SELECT channel, kind, what, reason, answer, attempts, last_at FROM dead_letter ORDER BY first_at, id",

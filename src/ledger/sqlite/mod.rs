@@ -32,8 +32,9 @@ const CACHE_KIB: i64 = 16 * 1024;
 /// there once instead of several times.
 const CHECKPOINT_PAGES: i64 = 4_000;
 
-/// How long a write waits for another process before it gives up.
-const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// How long a write waits for another process before it gives up. A message that comes while one wait is under way waits
+/// twice, and senders hang up after 5 s (rule R63).
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// A store in one file (or in memory).
 #[derive(Debug)]
@@ -253,5 +254,40 @@ mod tests {
         )
         .unwrap();
         assert!(matches!(open(&path), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        let mut store = Sqlite::in_memory().unwrap();
+        let pages: i64 = store
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        let limit = |store: &Sqlite, most: i64| {
+            store
+                .connection
+                .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+                .unwrap();
+        };
+        let write = |store: &mut Sqlite| {
+            store.write(&mut |tables| tables.set_fact("a", &"x".repeat(100_000)))
+        };
+        limit(&store, pages + 1);
+        assert_eq!(write(&mut store), Err(StoreError::Full));
+        limit(&store, pages + 1_000);
+        assert_eq!(write(&mut store), Ok(()));
+        let said = |code| {
+            let error = rusqlite::ffi::Error::new(code);
+            StoreError::from(rusqlite::Error::SqliteFailure(error, None))
+        };
+        for code in [
+            rusqlite::ffi::SQLITE_IOERR_FSYNC,
+            rusqlite::ffi::SQLITE_IOERR_WRITE,
+            rusqlite::ffi::SQLITE_IOERR_READ,
+        ] {
+            assert!(matches!(said(code), StoreError::Disk(_)), "{code}");
+        }
+        assert_eq!(said(rusqlite::ffi::SQLITE_FULL), StoreError::Full);
+        assert_eq!(said(rusqlite::ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full);
     }
 }

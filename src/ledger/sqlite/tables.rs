@@ -175,6 +175,10 @@ impl Tables for Rows<'_> {
         facts::close_dead_letter(self.0, channel, kind, what)
     }
 
+    fn close_letters_of(&mut self, orders: &BTreeSet<(ChannelId, OrderId)>) -> Result<()> {
+        facts::close_letters_of(self.0, orders)
+    }
+
     fn dead_letters(&mut self) -> Result<Vec<DeadLetter>> {
         facts::dead_letters(self.0)
     }

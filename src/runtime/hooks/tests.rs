@@ -58,7 +58,7 @@ impl Intake for Desk {
         }
     }
 
-    fn ready(&self) -> Result<(), String> {
+    async fn ready(&self) -> Result<(), String> {
         if self.down.load(Ordering::SeqCst) {
             return Err("hush: the disk is full".to_owned());
         }

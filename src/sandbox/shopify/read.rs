@@ -112,12 +112,14 @@ impl Shop {
     }
 
     fn orders_page(&self, field: &Field) -> Result<Value, Refusal> {
-        let since_ms = since(field.text("query").unwrap_or_default());
+        let search = field.text("query").unwrap_or_default();
+        let since_ms = since(search);
+        let open = term(search, "status") == Some("open");
         let by_update = field.text("sortKey") == Some("UPDATED_AT");
-        let all = self
-            .orders
-            .values()
-            .filter(|one| since_ms.is_none_or(|since_ms| one.updated_ms > since_ms));
+        let all = self.orders.values().filter(|one| {
+            since_ms.is_none_or(|since_ms| one.updated_ms > since_ms)
+                && (!open || one.cancelled_ms.is_none())
+        });
         let mut all: Vec<_> = all
             .map(|one| {
                 let at = if by_update {
