@@ -1,6 +1,7 @@
 //! What can be typed: commands, their flags and their help. Nothing here does anything.
 
 mod goods;
+mod life;
 mod looks;
 
 use std::path::PathBuf;
@@ -15,6 +16,11 @@ use crate::output::{Format, Wishes};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
+};
+pub use life::{
+    GoodsAt, Incidents, IncidentsAdd, IncidentsImport, IncidentsList, IncidentsResolve,
+    ListingsRebook, RemedyWord, Saying, StockAdjust, StockCount, StockExpect, StockHold,
+    StockReceive, StockRelease, StockRename, StockTransfer,
 };
 pub use looks::{
     Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man, SyncOnce,
@@ -84,6 +90,9 @@ pub enum Command {
     /// What bundles are made of
     #[command(subcommand)]
     Bundles(Bundles),
+    /// What was sold and was not there
+    #[command(subcommand)]
+    Incidents(Incidents),
     /// Credentials and webhooks of the channels, and holding them
     #[command(subcommand)]
     Channels(Channels),

@@ -71,6 +71,23 @@ impl Settings {
                 .iter()
                 .map(|(k, rule)| format!("buffer sku {k:?} {rule}")),
         );
+        let promises = &self.promises;
+        lines.extend(
+            promises
+                .untracked
+                .iter()
+                .map(|sku| format!("promise untracked {sku:?}")),
+        );
+        lines.extend(
+            promises
+                .backorder
+                .iter()
+                .map(|(k, cap)| format!("promise backorder {k:?} {cap}")),
+        );
+        lines.extend(promises.daily.iter().map(|(k, units)| {
+            let from = promises.day_starts_utc;
+            format!("promise daily {k:?} {units} from {from}")
+        }));
         lines.push(String::new());
         lines.join("\n")
     }

@@ -9,6 +9,7 @@ use super::channel::ChannelConfig;
 use super::secret::SecretRef;
 use crate::domain::buffer::Buffers;
 use crate::domain::ids::{ChannelId, LocationId, Sku};
+use crate::domain::promise::Promises;
 use crate::domain::tier::Tier;
 
 /// The location that is there when none is declared.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub categories: BTreeMap<Sku, String>,
     /// `[buffers]`
     pub buffers: Buffers,
+    /// `[promises]`
+    pub promises: Promises,
     /// `[channels]`
     pub channels: BTreeMap<ChannelId, ChannelConfig>,
 }
@@ -78,6 +81,7 @@ impl Default for Settings {
             tiers: TierSettings::default(),
             categories: BTreeMap::new(),
             buffers: Buffers::default(),
+            promises: Promises::default(),
             channels: BTreeMap::new(),
         }
     }

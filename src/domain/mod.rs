@@ -1,7 +1,9 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`].
+//! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`], [`promise`],
+//! [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`],
+//! [`retry`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod booking;
@@ -12,12 +14,17 @@ pub mod clock;
 pub mod decide;
 pub mod delivery;
 pub mod desired;
+pub mod hold;
 pub mod ids;
+pub mod incident;
 pub mod lane;
 pub mod message;
 pub mod order;
 pub mod policy;
+pub mod promise;
 pub mod quantity;
+pub mod receipt;
 pub mod retry;
 pub mod stock;
 pub mod tier;
+pub mod transfer;

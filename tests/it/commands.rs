@@ -429,6 +429,7 @@ fn order(id: &str, text: &str, units: u32) -> Intake {
         listing: None,
         sku: text.to_owned(),
         location: None,
+        elsewhere: Vec::new(),
         target: LineTarget {
             committed: units,
             taken_by_channel: units,
@@ -436,6 +437,7 @@ fn order(id: &str, text: &str, units: u32) -> Intake {
         },
     };
     let snapshot = OrderSnapshot {
+        pending: None,
         channel: channel("shop"),
         order: OrderId::new(id).unwrap(),
         version: Version {

@@ -7,6 +7,7 @@ mod fixtures;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod life;
 mod listen;
 #[cfg(test)]
 mod simulation;

@@ -127,11 +127,13 @@ impl OrderFacts {
                     listing: line.variant.map(ids::variant_alias).transpose()?,
                     sku: line.sku.clone(),
                     location: None,
+                    elsewhere: Vec::new(),
                     target: self.target(line, sums),
                 })
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         Ok(OrderSnapshot {
+            pending: None,
             read_at: None,
             channel: channel.clone(),
             order: ids::order_id(self.id)?,

@@ -4,7 +4,11 @@ mod books;
 mod chain;
 mod delivery;
 mod facts;
+mod incidents;
 mod keeping;
+mod life;
+mod names;
+mod papers;
 mod story;
 mod tables;
 mod verify;
@@ -20,7 +24,7 @@ use super::StoreError;
 use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("../schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../schema.sql"), include_str!("../life.sql")];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;
@@ -72,7 +76,7 @@ impl Sqlite {
         work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        work(&mut tables::Rows(&transaction))?;
+        work(&mut tables::Rows::over(&transaction))?;
         Ok(transaction.commit()?)
     }
 }
