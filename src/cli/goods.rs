@@ -35,7 +35,7 @@ pub enum Stock {
     Set(StockSet),
     /// Take in what was counted while orders went on, from a CSV file
     ///
-    /// Columns: sku, counted, and if wanted location, counted_at, picked; in any order. A row is what was there at a time:
+    /// Columns: sku, counted, and if wanted location, `counted_at`, picked; in any order. A row is what was there at a time:
     /// the difference to the book of that time is entered, and what moved since stays moved. Units that were picked for
     /// orders and not shipped are in the numbers with --picked-included; else `picked` says how many they were. If
     /// neither says so, anything between none and all promised units may have been picked, and only what lies outside of
@@ -46,7 +46,7 @@ pub enum Stock {
     /// Take in goods that arrived, bought or returned, from a CSV file
     ///
     /// Columns: sku, quantity, reference, and if wanted location, po, line, condition (sellable, damaged or inspect),
-    /// received_at. A receipt is known by its reference, its purchase order and its line, so that repeating a file changes
+    /// `received_at`. A receipt is known by its reference, its purchase order and its line, so that repeating a file changes
     /// nothing. What is damaged or to be inspected is there and not for sale. Exit code 1 if rows were rejected.
     ///
     /// Example: onhand stock receive delivery.csv --dry-run

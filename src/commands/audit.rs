@@ -173,7 +173,8 @@ fn of_entry(line: &EntryLine) -> Happened {
     }
 }
 
-fn moves(movement: Movement) -> String {
+/// What changed, in words.
+pub(super) fn moves(movement: Movement) -> String {
     let parts = [
         ("on_hand", movement.on_hand),
         ("committed", movement.committed),

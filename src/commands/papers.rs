@@ -140,15 +140,14 @@ pub(super) fn unique<R, K: Ord>(
     for row in std::mem::take(&mut sheet.rows) {
         match read(sheet, &row) {
             Err(reason) => sheet.reject(row.line, reason),
-            Ok(found) => match first.get(&key(&found)) {
-                Some(line) => {
-                    sheet.reject(row.line, format!("line {line} says it already: {same}"))
-                }
-                None => {
+            Ok(found) => {
+                if let Some(line) = first.get(&key(&found)) {
+                    sheet.reject(row.line, format!("line {line} says it already: {same}"));
+                } else {
                     first.insert(key(&found), row.line);
                     taken.push((row.line, found));
                 }
-            },
+            }
         }
     }
     taken

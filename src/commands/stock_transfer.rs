@@ -10,9 +10,9 @@ use super::seller::Seller;
 use super::sheet::{self, Row, Sheet, needed, wanted};
 use crate::cli::{GoodsAt, StockTransfer};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::DocumentId;
+use crate::domain::ids::{DocumentId, LocationId, Sku};
 use crate::domain::receipt::Leave;
-use crate::domain::transfer::{Goods, TransferLine, TransferNews};
+use crate::domain::transfer::{Goods, Told, TransferLine, TransferNews};
 use crate::exit::{Failure, Found};
 use crate::ledger::StoreError;
 use crate::ledger::life::PaperKind;
@@ -116,11 +116,15 @@ async fn cancel(
     )
 }
 
+/// One line of a transfer, as it is told.
 #[derive(Serialize)]
-struct OnTheWay {
+struct Open {
     transfer: DocumentId,
+    sku: Sku,
+    from: LocationId,
+    to: LocationId,
     #[serde(flatten)]
-    line: TransferLine,
+    told: Told,
     on_the_way: u32,
 }
 
@@ -134,20 +138,24 @@ async fn show(seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
     for paper in papers {
         let line: TransferLine = serde_json::from_str(&paper.state)
             .map_err(|error| StoreError::Damaged(error.to_string()))?;
-        found.push(OnTheWay {
+        let told = line.told();
+        found.push(Open {
             transfer: paper.id,
-            on_the_way: line.on_the_way(),
-            line,
+            sku: line.sku,
+            from: line.from,
+            to: line.to,
+            told,
+            on_the_way: told.on_the_way(),
         });
     }
-    let row = |found: &OnTheWay| -> Vec<Cell> {
+    let row = |found: &Open| -> Vec<Cell> {
         vec![
             found.transfer.as_str().into(),
-            found.line.sku.as_str().into(),
-            found.line.from.as_str().into(),
-            found.line.to.as_str().into(),
-            found.line.sent.into(),
-            found.line.received.into(),
+            found.sku.as_str().into(),
+            found.from.as_str().into(),
+            found.to.as_str().into(),
+            found.told.sent.into(),
+            found.told.received.into(),
             found.on_the_way.into(),
         ]
     };

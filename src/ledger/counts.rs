@@ -146,7 +146,7 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
         Some(_) => tables.set_aside_at(&row.sku, &row.location)?,
         None => None,
     };
-    // Nothing but counts sets units aside, so the newest word is what holds and an older one changes nothing.
+    // The newest word is what holds: an older one changes nothing.
     let set_aside = row.set_aside.filter(|_| aside_at <= Some(row.at));
     let held = tables.held_at(&row.sku, &row.location, row.at)?;
     let (book, variance, movement) = difference(row, set_aside, then, held).ok_or_else(overflow)?;
@@ -188,20 +188,34 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
         tables.note_aside(&row.sku, &row.location, row.at)?;
     }
     let found = Variance {
+        later: later(&stock.balances, then, movement),
         sku: row.sku.clone(),
         location: row.location.clone(),
         book,
         counted: row.units,
         picked: 0,
         variance,
-        later: stock
-            .balances
-            .on_hand
-            .saturating_sub(then.on_hand)
-            .saturating_sub(movement.on_hand),
         on_hand: stock.balances.on_hand,
         available: stock.balances.available(),
     };
+    tell(tables, row, &found, by, now)?;
+    Ok(found)
+}
+
+/// What moved on the shelf since a count.
+fn later(now: &Balances, then: Balances, counted: Movement) -> Balance {
+    now.on_hand
+        .saturating_sub(then.on_hand)
+        .saturating_sub(counted.on_hand)
+}
+
+fn tell(
+    tables: &mut dyn Tables,
+    row: &Counted,
+    found: &Variance,
+    by: &str,
+    now: Timestamp,
+) -> Result<()> {
     let detail = serde_json::json!({ "by": by, "at": row.at, "basis": row.basis, "count": found });
     let (subject, detail) = (row.sku.as_str().to_owned(), detail.to_string());
     tables.audit(&[AuditRow {
@@ -210,8 +224,7 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
         channel: None,
         subject,
         detail,
-    }])?;
-    Ok(found)
+    }])
 }
 
 /// What the book said at the time of the count, the variance, and the movement that makes the book right. What is `held` is

@@ -144,7 +144,7 @@ impl<'t> Desk<'t> {
             let sum = sums
                 .entry((entry.sku.clone(), entry.location.clone()))
                 .or_default();
-            *sum = sum.and(entry.movement).map_err(|error| too_large(&error))?;
+            *sum = sum.and(entry.movement).map_err(too_large)?;
         }
         let before = self.books.clone();
         if self.books.post(entries, &mut BTreeSet::new()).is_err() {
@@ -184,7 +184,7 @@ impl<'t> Desk<'t> {
     }
 }
 
-fn too_large(error: &Overflow) -> StoreError {
+fn too_large(error: Overflow) -> StoreError {
     StoreError::Other(error.to_string())
 }
 
@@ -202,10 +202,10 @@ fn text<T: Serialize>(state: &T) -> Result<String> {
 }
 
 /// What became of each row, as the audit tells it.
-fn told<'r>(
+fn told(
     rows: impl Iterator<Item = (String, Sku)>,
-    taken: &'r [Taken],
-) -> Vec<(String, Sku, &'r [Moved])> {
+    taken: &[Taken],
+) -> Vec<(String, Sku, &[Moved])> {
     rows.zip(taken)
         .filter_map(|((what, sku), taken)| Some((what, sku, taken.as_deref().ok()?)))
         .collect()
@@ -228,15 +228,15 @@ pub fn transfer(
     for row in rows {
         let key = (row.transfer.clone(), row.news.sku.as_str().to_owned());
         let known: Option<TransferLine> = state(papers.get(&key))?;
-        let line = match transfer::learn(known.as_ref(), &row.news, terms.leave.over) {
+        let line = match transfer::learn(known.as_ref(), &row.news, row.at, terms.leave.over) {
             Ok(line) => line,
             Err(error) => {
                 taken.push(Err(error.to_string()));
                 continue;
             }
         };
-        let entries = transfer::entries(&row.transfer, known.as_ref(), &line, row.at, &terms.by)
-            .map_err(|error| too_large(&error))?;
+        let entries = transfer::entries(&row.transfer, known.as_ref(), &line, &terms.by)
+            .map_err(too_large)?;
         let found = desk.post(entries)?;
         if found.is_ok() {
             papers.insert(key.clone(), transfer_paper(&row.transfer, &line)?);
@@ -261,7 +261,7 @@ fn transfer_paper(id: &DocumentId, line: &TransferLine) -> Result<Paper> {
         id: id.clone(),
         line: line.sku.as_str().to_owned(),
         sku: line.sku.clone(),
-        open: line.on_the_way() > 0,
+        open: line.told().on_the_way() > 0,
         until: None,
         state: text(line)?,
     })
@@ -289,10 +289,10 @@ pub fn cancel_transfer(
         let Some(known) = state::<TransferLine>(Some(paper))? else {
             continue;
         };
-        match transfer::cancel(&known, goods) {
+        match transfer::cancel(&known, goods, at) {
             Ok(line) => {
-                let more = transfer::entries(id, Some(&known), &line, at, &terms.by);
-                entries.extend(more.map_err(|error| too_large(&error))?);
+                let more = transfer::entries(id, Some(&known), &line, &terms.by);
+                entries.extend(more.map_err(too_large)?);
                 ended.push(transfer_paper(id, &line)?);
             }
             Err(error) => return Ok(Some(Err(format!("{}: {error}", known.sku)))),
@@ -492,8 +492,8 @@ fn entries(
         row.receipt.condition,
         &terms.by,
     );
-    let mut entries = receipt::receipt_entries(known, &row.receipt, row.at, &cause)
-        .map_err(|error| too_large(&error))?;
+    let mut entries =
+        receipt::receipt_entries(known, &row.receipt, row.at, &cause).map_err(too_large)?;
     if let (Some(before), Some(after)) = (purchase, after) {
         entries.extend(receipt::purchase_entries(
             Some(before),
@@ -659,8 +659,7 @@ pub fn pass_time(tables: &mut dyn Tables, rules: &BookRules, now: Timestamp) -> 
         let mut books = tables.gather(&wanted)?;
         for key in &orders {
             if let Some(channel) = rules.get(&key.0) {
-                decide::lapse(&mut books, key, &channel.rules, now)
-                    .map_err(|error| too_large(&error))?;
+                decide::lapse(&mut books, key, &channel.rules, now).map_err(too_large)?;
             }
         }
         tables.write_books(&books, now)?;

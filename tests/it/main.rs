@@ -8,7 +8,10 @@ mod fixtures;
 mod house;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
 mod listen;
+#[cfg(test)]
+mod movements;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
