@@ -113,7 +113,7 @@ fn mapped(sheet: &Sheet, row: &Row, seller: &Seller, known: &Known) -> Result<Ca
         .get(&(channel.clone(), listing.clone()))
         .cloned()
         .unwrap_or(listing);
-    let sku = Sku::new(&sheet.name(row, "sku")?).map_err(named)?;
+    let sku = sheet.sku(row, &known.skus)?;
     let factor = sheet.whole(row, "factor", 1, FACTOR_MAX)?.unwrap_or(1);
     let location = sheet
         .field(row, "location")

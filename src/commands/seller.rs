@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::calls::{CallAudit, StoredTokens};
-use crate::channels::{Channel, platform};
+use crate::channels::{Channel, Profile, platform};
 use crate::config::{ChannelConfig, Environment, Mode, Role, Settings};
 use crate::domain::catalog::Folding;
 use crate::domain::clock::{Clock, Timestamp};
@@ -179,6 +179,15 @@ impl Seller {
             channels.insert(config.id.clone(), open);
         }
         Ok(OpenChannels { channels, drain })
+    }
+
+    /// What is always true of a channel's platform.
+    ///
+    /// # Errors
+    /// As [`Seller::open_channels`].
+    pub fn profile(&self, id: &ChannelId) -> Result<Profile, Failure> {
+        let channel = language(self.configured(id)?, &self.settings, &self.env)?;
+        Ok(channel.profile().clone())
     }
 
     /// The table of a channel.

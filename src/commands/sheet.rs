@@ -1,13 +1,14 @@
 //! CSV files that people bring: separated by commas, semicolons or tabs, columns in any order, with or without a mark in
 //! front. Texts are kept byte for byte; only what our own CSV put in front of a formula is taken off again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::domain::ids::Sku;
 use crate::exit::Failure;
 use crate::output::csv::restored;
 
@@ -90,6 +91,20 @@ impl Sheet {
             .ok_or_else(|| format!("{column} is empty"))
     }
 
+    /// A SKU of ours. What a spreadsheet makes of codes that it takes for numbers or dates is refused, unless it is known:
+    /// the digits that it left out are gone, and a guess would make goods that nobody has.
+    pub(super) fn sku(&self, row: &Row, known: &BTreeSet<Sku>) -> Result<Sku, String> {
+        let sku = Sku::new(&self.name(row, "sku")?).map_err(|error| error.to_string())?;
+        match spoiled(sku.as_str()).filter(|_| !known.contains(&sku)) {
+            Some(what) => Err(format!(
+                "the SKU {:?} looks like a {what} that a spreadsheet made of a code; hint: format the column as text before \
+                 the codes are put in, and save it again",
+                sku.as_str()
+            )),
+            None => Ok(sku),
+        }
+    }
+
     /// A whole number between two bounds, blanks around it left out; `None` if there is nothing.
     pub(super) fn whole(
         &self,
@@ -127,6 +142,26 @@ impl Sheet {
             reason: reason.into(),
         });
     }
+}
+
+/// What a spreadsheet made of a code, if it looks like that: a number of 12 digits or more becomes `1.91431E+18`, `3/10` and
+/// `MAR1` become `10-Mar` and `1-Mar`, `MAR2010` becomes `Mar-10`.
+fn spoiled(text: &str) -> Option<&'static str> {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    let text = text.trim().to_ascii_lowercase();
+    let digits = |part: &str, most| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if let Some((mantissa, exponent)) = text.split_once("e+") {
+        let (whole, rest) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+        let large = digits(exponent, 3) && exponent.parse::<u32>().is_ok_and(|power| power >= 11);
+        return (large && digits(whole, 1) && digits(rest, 20)).then_some("number");
+    }
+    let (one, other) = text.split_once('-')?;
+    let month = |part: &str| MONTHS.contains(&part);
+    ((digits(one, 2) && month(other)) || (month(one) && digits(other, 2))).then_some("date")
 }
 
 /// Reads a whole file.
@@ -372,6 +407,35 @@ mod tests {
         let found = sheet(b"sku,on_hand\nA\nB,5,6\n\xff\xfe,7\nC,8\n").unwrap();
         let lines: Vec<_> = found.rejected.iter().map(|row| row.line).collect();
         assert_eq!((lines, found.rows.len()), (vec![2, 3, 4], 1));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_made_of_a_code_is_told_from_a_code() {
+        for (text, what) in [
+            ("1.9143100000101E+18", Some("number")),
+            ("1,91431E+18", Some("number")),
+            ("2E+11", Some("number")),
+            ("1.5E+05", None),
+            ("1914310000010100016", None),
+            ("12.5E+18", None),
+            ("MUGE+18", None),
+            ("10-Mar", Some("date")),
+            ("1-mar", Some("date")),
+            ("Mar-10", Some("date")),
+            ("3-10", None),
+            ("MAR1", None),
+            ("100-Mar", None),
+            ("10-March", None),
+            ("A-1", None),
+        ] {
+            assert_eq!(spoiled(text), what, "{text}");
+        }
+        let found = sheet(b"sku,on_hand\n10-Mar,5\n").unwrap();
+        let row = &found.rows[0];
+        let reason = found.sku(row, &BTreeSet::new()).unwrap_err();
+        assert!(reason.contains("format the column as text"), "{reason}");
+        let known = BTreeSet::from([Sku::new("10-Mar").unwrap()]);
+        assert!(found.sku(row, &known).is_ok(), "it is really called so");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `stock import`: counted stock from a CSV file. A row is an observation at a time, so that what sold since stays sold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::imports::{Summary, book_waiting, write};
@@ -48,10 +48,14 @@ pub(super) async fn import(
         ],
     )?;
     let basis = basis(&sheet)?;
-    let recipes = seller.ledger.read(|tables| tables.recipes()).await?;
+    let known = seller
+        .ledger
+        .read(|tables| Ok((tables.recipes()?, tables.skus()?)));
+    let (recipes, skus) = known.await?;
     let limits = Limits {
         seller,
         recipes: &recipes,
+        skus: &skus,
         basis,
         at,
         now,
@@ -111,6 +115,7 @@ fn basis(sheet: &Sheet) -> Result<Basis, Failure> {
 struct Limits<'a> {
     seller: &'a Seller,
     recipes: &'a Recipes,
+    skus: &'a BTreeSet<Sku>,
     basis: Basis,
     at: Timestamp,
     now: Timestamp,
@@ -119,7 +124,7 @@ struct Limits<'a> {
 /// Reads one row.
 fn counted(limits: &Limits<'_>) -> impl Fn(&Sheet, &Row) -> Result<Counted, String> {
     move |sheet, row| {
-        let sku = Sku::new(&sheet.name(row, "sku")?).map_err(|error| error.to_string())?;
+        let sku = sheet.sku(row, limits.skus)?;
         if limits.recipes.contains_key(&sku) {
             return Err(BUNDLE.to_owned());
         }

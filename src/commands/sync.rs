@@ -12,13 +12,15 @@ use super::lock::DeliveryLock;
 use super::requests::{self, Answer, LOOK_EVERY, Request, waiting};
 use super::seller::{OpenChannels, Seller};
 use crate::broker::Doorbell;
+use crate::channels::Fault;
 use crate::cli::SyncOnce;
 use crate::config::Mode;
+use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Shown;
 use crate::domain::ids::{ChannelId, ListingId};
 use crate::domain::lane::LaneRules;
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::{ListingState, Selection};
+use crate::ledger::tables::{ChannelState, ListingState, Selection};
 use crate::output::{Cell, Out};
 use crate::runtime::desk::Desk;
 
@@ -152,11 +154,11 @@ async fn pass(
             lanes.push(daemon::lane(seller, id, channel, &terms, &bell));
         }
     }
+    let (began, asked_at) = (Instant::now(), seller.now());
     for fetcher in &fetchers {
-        fetcher.ask_orders(seller.now()).await?;
+        fetcher.ask_orders(asked_at).await?;
     }
     bell.sweep();
-    let began = Instant::now();
     while began.elapsed() < PASS_MAX {
         for fetcher in &mut fetchers {
             while fetcher.turn().await? > 0 && began.elapsed() < PASS_MAX {}
@@ -171,7 +173,25 @@ async fn pass(
         }
         sleep(LOOK_EVERY).await;
     }
+    for (id, state) in states(seller).await? {
+        let unread = unread_since(&state, asked_at);
+        if unread && only.is_none_or(|only| *only == id) && waiting(seller, Some(&id)).await? > 0 {
+            return Err(Failure::Platform {
+                doing: "read the orders of",
+                channel: id,
+                fault: Fault::Transient(format!(
+                    "that did not succeed within {} s, and its listings wait for it; hint: `onhand channels check` says more",
+                    PASS_MAX.as_secs()
+                )),
+            });
+        }
+    }
     Ok(())
+}
+
+/// Whether the orders of a channel could not be read since then: what waits does so for the platform.
+fn unread_since(state: &ChannelState, asked_at: Timestamp) -> bool {
+    state.orders_read_at.is_none_or(|read| read < asked_at)
 }
 
 async fn report(

@@ -10,7 +10,6 @@ pub(super) fn risks(r: &mut Reader<'_>, settings: &Settings) {
     public_url(r, settings);
     same_shop_twice(r, settings);
     overridden_buffers(r, settings);
-    buffers_twice(r, settings);
     everything_kept_back(r, settings);
     unused_categories(r, settings);
     waiting(r, settings);
@@ -77,25 +76,6 @@ fn overridden_buffers(r: &mut Reader<'_>, settings: &Settings) {
                  hold instead of it (they are not added)"
             );
             r.warn(None, &format!("buffers.channel.{channel}"), says);
-        }
-    }
-}
-
-/// The platform keeps something back and so do we (rule R24).
-fn buffers_twice(r: &mut Reader<'_>, settings: &Settings) {
-    let buffers = &settings.buffers;
-    for channel in settings.channels.values() {
-        let ours = buffers.channel.get(&channel.id).unwrap_or(&buffers.default);
-        for (key, value) in &channel.options {
-            let keeps_back = ["buffer", "safety", "reserve", "out_of_stock_threshold"]
-                .iter()
-                .any(|word| key.contains(word));
-            if keeps_back && !matches!(value.as_str(), "" | "0" | "false") && !ours.is_none() {
-                let says = format!(
-                    "the platform keeps back units, and so does our buffer of {ours}: both are subtracted"
-                );
-                r.warn(None, &format!("{}.{key}", key_of(&channel.id)), says);
-            }
         }
     }
 }

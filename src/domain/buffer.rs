@@ -1,7 +1,7 @@
 //! How much to keep back from a channel: units, a share of a reference stock, or both.
 //!
 //! The kept-back part is `max(min_units, ceil(share × reference))` and never rounded down: 10 % of 9 units rounded down
-//! protects nothing (rule R22). The reference is the last receipt or count, else current stock; a share of the *current*
+//! protects nothing (rule R22). The reference is what the last count found, else current stock; a share of the *current*
 //! stock protects about one unit near zero.
 
 use std::collections::BTreeMap;

@@ -40,11 +40,11 @@ impl Clock for SetClock {
 /// A minute, in ms.
 const MINUTE: i64 = 60_000;
 
-fn at(minute: i64) -> Timestamp {
+pub(crate) fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(minute * MINUTE)
 }
 
-fn sku(text: &str) -> Sku {
+pub(crate) fn sku(text: &str) -> Sku {
     Sku::new(text).unwrap()
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::promising(Promises::default())
     }
 
@@ -125,7 +125,13 @@ impl House {
         }
     }
 
-    async fn count(&self, text: &str, location: &str, units: i64, minute: i64) -> Variance {
+    pub(crate) async fn count(
+        &self,
+        text: &str,
+        location: &str,
+        units: i64,
+        minute: i64,
+    ) -> Variance {
         let row = counted(text, location, units, minute);
         let now = self.clock.now();
         let work = move |t: &mut dyn onhand::ledger::tables::Tables| {
@@ -246,7 +252,7 @@ impl House {
         self.ledger.write(work).await.unwrap()
     }
 
-    async fn say(&self, snapshot: OrderSnapshot) {
+    pub(crate) async fn say(&self, snapshot: OrderSnapshot) {
         let intake = Intake {
             channel: snapshot.channel.clone(),
             received_at: self.clock.now(),
@@ -265,7 +271,7 @@ impl House {
         self.ledger.record(intake).await.unwrap();
     }
 
-    async fn at(&self, text: &str, location: &str) -> Balances {
+    pub(crate) async fn at(&self, text: &str, location: &str) -> Balances {
         let rows = self.ledger.read(|t| t.stock()).await.unwrap();
         let here = |row: &&onhand::ledger::tables::StockLine| {
             row.sku.as_str() == text && row.location.as_str() == location
@@ -285,7 +291,7 @@ impl House {
     }
 
     /// What `shop` should show of a listing, and until when.
-    async fn desired(&self, listing: &str) -> (u32, Option<Timestamp>) {
+    pub(crate) async fn desired(&self, listing: &str) -> (u32, Option<Timestamp>) {
         let key = ListingKey {
             channel: channel("shop"),
             listing: ListingId::new(listing).unwrap(),
@@ -310,7 +316,7 @@ impl House {
         (found.quantity.units(), found.until)
     }
 
-    async fn map(&self, listing: &str, text: &str, location: Option<&str>) {
+    pub(crate) async fn map(&self, listing: &str, text: &str, location: Option<&str>) {
         let row = CatalogRow {
             key: ListingKey {
                 channel: channel("shop"),
@@ -332,12 +338,12 @@ impl House {
             .unwrap();
     }
 
-    async fn whole(&self) {
+    pub(crate) async fn whole(&self) {
         assert_eq!(self.ledger.verify().await.unwrap(), Vec::<String>::new());
     }
 }
 
-fn counted(text: &str, location: &str, units: i64, minute: i64) -> Counted {
+pub(crate) fn counted(text: &str, location: &str, units: i64, minute: i64) -> Counted {
     Counted {
         sku: sku(text),
         location: place(location),
@@ -364,7 +370,13 @@ fn receipt(reference: &str, po: Option<&str>, text: &str, units: u32) -> Receipt
 }
 
 /// One line of one order: committed, shipped, returned; placed at minute 1.
-fn order(from: &str, id: &str, version: i64, text: &str, target: (u32, u32, u32)) -> OrderSnapshot {
+pub(crate) fn order(
+    from: &str,
+    id: &str,
+    version: i64,
+    text: &str,
+    target: (u32, u32, u32),
+) -> OrderSnapshot {
     OrderSnapshot {
         pending: None,
         read_at: None,

@@ -1,7 +1,8 @@
 //! The real `listen` process against emulated marketplaces: what comes in is corrected elsewhere, and what must not
 //! happen does not.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ struct Shops {
 }
 
 /// A process that is killed when its test ends, however it ends.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -32,7 +33,7 @@ impl Drop for Process {
     }
 }
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -263,4 +264,66 @@ async fn what_cannot_start_says_why() {
     let (code, text) = shops.output(&["listen", "--addr", "0.0.0.0:0"]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("behind_proxy"), "{text}");
+    let (code, text) = shops.output(&["listen", "--admin-addr", "0.0.0.0:0"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("admin_token"), "{text}");
+}
+
+/// Whether the listener answers, which it does once it answers signals, too.
+fn answers(hooks: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(hooks)?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut says = String::new();
+        stream.read_to_string(&mut says)?;
+        Ok(says)
+    };
+    ask().is_ok_and(|says| says.starts_with("HTTP/1.1 200"))
+}
+
+fn tell(process: &Process, signal: &str) {
+    let id = process.0.id().to_string();
+    let told = Command::new("kill").args([signal, &id]).status().unwrap();
+    assert!(told.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_ends_when_it_is_told_and_at_once_when_it_is_told_twice() {
+    let shops = Shops::open("manage").await;
+    let mut calm = shops.listen();
+    shops
+        .until("the listener answers", || answers(shops.hooks))
+        .await;
+    tell(&calm, "-TERM");
+    assert_eq!(calm.0.wait().unwrap().code(), Some(0));
+
+    // A platform that takes every connection and says nothing: calls to it end when they time out.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = shops.config("manage");
+    let dead = format!("http://{}", silent.local_addr().unwrap());
+    shops.write("config.toml", &config.replace(shops.woo.base_url(), &dead));
+    let (reached, call) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut calls = Vec::new();
+        while let Ok((stream, _)) = silent.accept() {
+            calls.push(stream);
+            // Only the first is waited for.
+            reached.send(()).unwrap_or_default();
+        }
+    });
+    let mut stuck = shops.listen();
+    tokio::task::spawn_blocking(move || call.recv_timeout(PATIENCE).unwrap())
+        .await
+        .unwrap();
+    shops
+        .until("the listener answers", || answers(shops.hooks))
+        .await;
+    tell(&stuck, "-TERM");
+    shops
+        .until("its door is closed", || !answers(shops.hooks))
+        .await;
+    tell(&stuck, "-TERM");
+    // Either nothing had to be waited for, or the second signal cut the waiting short.
+    let code = stuck.0.wait().unwrap().code();
+    assert!(matches!(code, Some(0 | 130)), "{code:?}");
 }

@@ -1,6 +1,8 @@
 //! The integration tests: one binary, a module per room.
 
 #[cfg(test)]
+mod bugs;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod fixtures;

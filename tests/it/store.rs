@@ -401,6 +401,43 @@ async fn numbers_beyond_range_are_parked_and_the_books_stay_whole() {
 }
 
 #[tokio::test]
+async fn an_order_that_does_not_fit_stops_no_other_that_waited() {
+    let ledger = ledger();
+    for (id, text) in [("1", "HUGE"), ("2", "A"), ("3", "HUGE")] {
+        let mut sold = order("shop", id, 5, text, if text == "A" { 2 } else { u32::MAX });
+        sold.lines[0].listing = None;
+        ledger
+            .record(intake("shop", None, says(vec![sold], vec![])))
+            .await
+            .unwrap();
+    }
+    // A bundle of so many that no number holds them.
+    let need = onhand::domain::bundle::Need {
+        sku: sku("PART"),
+        units: u32::MAX,
+    };
+    let recipes = BTreeMap::from([(sku("HUGE"), vec![need])]);
+    ledger
+        .write(move |t| {
+            t.add_skus(&BTreeSet::from([sku("HUGE"), sku("PART"), sku("A")]))?;
+            t.put_recipes(&recipes)
+        })
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        ledger
+            .write(|t| counts::book_parked(t, &rules(), at(2_000_000)))
+            .await
+            .unwrap();
+    }
+    assert_eq!(balances(&ledger, "A").await.committed, 2);
+    let letters = ledger.read(|t| t.dead_letters()).await.unwrap();
+    let named: Vec<_> = letters.iter().map(|letter| letter.what.as_str()).collect();
+    assert_eq!(named, ["1", "3"]);
+    whole(&ledger).await;
+}
+
+#[tokio::test]
 async fn a_count_repeated_changes_nothing_and_keeps_later_sales() {
     let ledger = ledger();
     open(&ledger, "A", 20).await;

@@ -1,8 +1,12 @@
 //! Deliveries captured from a real WooCommerce: in any order, any number of times, they end in the same balances.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use onhand::channels::{ChannelSettings, Fault, Reply, Request, Webhook, Wire, platform};
@@ -13,7 +17,11 @@ use onhand::ledger::counts::{self, Counted};
 use onhand::ledger::record::{Intake, Says};
 use onhand::ledger::sqlite::Sqlite;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::fixtures::shared;
+use crate::listen::{Process, free};
 use crate::store::{Still, at, balances, channel, ledger, place, rules, sku};
 
 /// No call is needed to read a webhook.
@@ -228,4 +236,152 @@ async fn nothing_of_the_buyer_is_in_the_store() {
         }
     }
     assert!(searched > 50_000, "the store and its log: {searched} bytes");
+}
+
+/// Headers that belong to the connection that the delivery was captured from.
+const OF_THE_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+
+/// Posts a delivery; the whole answer.
+async fn post(hooks: SocketAddr, delivery: &Delivery, body: &[u8]) -> String {
+    let mut head = format!(
+        "POST /hooks/shop HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in &delivery.headers {
+        if !OF_THE_CONNECTION.contains(&name.as_str()) {
+            write!(head, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+        }
+    }
+    head.push_str("\r\n");
+    let mut stream = TcpStream::connect(hooks).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The seller of the smallest useful settings, whose shop cannot be reached.
+struct Seller {
+    folder: tempfile::TempDir,
+    hooks: SocketAddr,
+}
+
+impl Seller {
+    fn open() -> Self {
+        let seller = Self {
+            folder: tempfile::tempdir().unwrap(),
+            hooks: free(),
+        };
+        let config = format!(
+            r#"mode = "manage"
+[store]
+url = "sqlite:data/onhand.db"
+[listen]
+address = "{}"
+admin_address = "127.0.0.1:0"
+[locations.main]
+authority = "onhand"
+[channels.shop]
+platform = "woocommerce"
+base_url = "http://{}"
+webhook_secrets = ["env:SHOP_SECRET"]
+credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_PASS" }}
+locations = ["main"]
+[buffers]
+default = "0"
+"#,
+            seller.hooks,
+            free()
+        );
+        fs::write(seller.folder.path().join("config.toml"), config).unwrap();
+        let stock = "sku,location,on_hand\nMUG-1,main,1000\nTEE-S,main,1000\n";
+        fs::write(seller.folder.path().join("stock.csv"), stock).unwrap();
+        seller.says(&["stock", "import", "stock.csv"]);
+        seller
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onhand"));
+        command
+            .current_dir(self.folder.path())
+            .args(args)
+            .env("SHOP_SECRET", "whsec_onhand_fixture")
+            .env("SHOP_KEY", "ck")
+            .env("SHOP_PASS", "cs")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// What a command that ends with 0 says on stdout.
+    fn says(&self, args: &[&str]) -> String {
+        let mut command = self.command(args);
+        let found = command.stdout(Stdio::piped()).output().unwrap();
+        let text = String::from_utf8(found.stdout).unwrap();
+        assert!(found.status.success(), "{args:?}: {text}");
+        text
+    }
+
+    async fn listen(&self) -> Process {
+        let process = Process(self.command(&["listen"]).spawn().unwrap());
+        let open = async {
+            while TcpStream::connect(self.hooks).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let opened = tokio::time::timeout(Duration::from_mins(1), open).await;
+        opened.expect("the listener opens its door");
+        process
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listener_ends_in_the_same_balances_after_a_kill() {
+    let Some(all) = deliveries() else { return };
+    let seller = Seller::open();
+    let shuffled = |start: usize, stride: usize| (0..28).map(move |n| (start + n * stride) % 14);
+    let first = seller.listen().await;
+    for n in shuffled(4, 5).take(17) {
+        let answer = post(seller.hooks, &all[n], &all[n].body).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "{}: {answer}",
+            all[n].name
+        );
+    }
+    // SIGKILL.
+    drop(first);
+    let _second = seller.listen().await;
+    for n in shuffled(9, 11) {
+        let answer = post(seller.hooks, &all[n], &all[n].body).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "{}: {answer}",
+            all[n].name
+        );
+    }
+    let paid = &all[1];
+    let mut changed = paid.body.clone();
+    changed[100] ^= 1;
+    let answer = post(seller.hooks, paid, &changed).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "its body is empty: {answer}");
+    let shown = seller.says(&["stock", "show", "--format", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let found: Vec<_> = shown["skus"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let place = &row["locations"][0];
+            (
+                row["sku"].as_str().unwrap(),
+                place["committed"].as_i64().unwrap(),
+                place["on_hand"].as_i64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, [("MUG-1", 2, 1000), ("TEE-S", 2, 1000)]);
+    seller.says(&["verify"]);
 }

@@ -115,9 +115,8 @@ pub(super) fn accepted(reply: &Reply, write: bool) -> Result<&[u8], Fault> {
             "there is no REST interface at this address (404); hint: check base_url and WordPress's permalinks".into(),
         ),
         (404, Some(error)) if error.code != "rest_no_route" => Fault::Gone(says),
-        (429, _) => Fault::Throttled {
-            after_ms: retry_after_ms(&reply.headers),
-        },
+        // The wire has read how long to wait.
+        (429, _) => Fault::Throttled { after_ms: None },
         (501, _) => Fault::Rejected(says),
         (500.., _) if write => Fault::Unknown(says),
         (500.., _) => Fault::Transient(says),
@@ -170,17 +169,6 @@ pub(super) fn more(headers: &HeaderMap, page: u32, n_items: usize, per_page: usi
         .filter_map(|link| link.to_str().ok())
         .any(|link| link.contains("rel=\"next\""));
     next || n_items >= per_page
-}
-
-fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    let seconds: u64 = headers
-        .get("retry-after")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    seconds.checked_mul(1000)
 }
 
 fn looks_like_firewall(reply: &Reply) -> bool {

@@ -6,7 +6,9 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::super::seller::Seller;
-use super::town::Town;
+use super::second::SecondAct;
+use super::town::{self, Town};
+use super::truth::{self, Applied};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, OrderId};
 use crate::exit::Failure;
@@ -30,6 +32,8 @@ pub(super) struct Summary {
     pub(super) latency_ms: Latency,
     pub(super) invariants: Invariants,
     pub(super) faults: BTreeMap<String, u64>,
+    /// What happened to the stock between two sales.
+    pub(super) second_act: Option<SecondAct>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,20 +79,45 @@ fn writes(log: &[Entry]) -> usize {
         .count()
 }
 
-/// Listings that do not show what they should: channel, listing, shown, desired.
+type Logs = BTreeMap<ChannelId, Vec<Entry>>;
+
+fn logs(town: &Town) -> Logs {
+    let log = |(id, market): (ChannelId, std::sync::Arc<dyn Marketplace>)| (id, market.log());
+    town.markets().into_iter().map(log).collect()
+}
+
+/// What is not as it must be, in words: books that differ from what the journals add up to, and listings that show
+/// something else than that or than what the books say.
 pub(super) async fn wrong(town: &Town, seller: &Seller) -> Result<Vec<String>, Failure> {
-    let rows = levels(town, seller).await?;
-    let bad = rows
-        .into_iter()
-        .filter(|row| row.shown != row.desired && !(row.desired == 0 && row.shown <= 0));
-    Ok(bad
-        .map(|row| {
-            format!(
-                "{} shows {} of {}, should {}",
-                row.channel, row.shown, row.sku, row.desired
-            )
-        })
-        .collect())
+    let logs = logs(town);
+    let left = truth::left(town::opening(), logs.values().map(Vec::as_slice));
+    let stock = seller.ledger.read(|tables| tables.stock()).await?;
+    let mut bad = Vec::new();
+    for (sku, left) in &left {
+        let rows = || stock.iter().filter(|row| row.sku.as_str() == sku);
+        let on_hand: i64 = rows().map(|row| row.balances.on_hand).sum();
+        let available: i64 = rows().map(|row| row.balances.available()).sum();
+        if (on_hand, available) != (left.on_hand, left.available) {
+            bad.push(format!(
+                "the books have {on_hand} of {sku} on hand and {available} for sale, the marketplaces' journals leave {} \
+                 and {}",
+                left.on_hand, left.available
+            ));
+        }
+    }
+    for row in levels(town, seller).await? {
+        let left = left.get(&row.sku).copied().unwrap_or_default();
+        for must in [row.desired, left.available.max(0)] {
+            if row.shown.max(0) != must {
+                bad.push(format!(
+                    "{} shows {} of {}, should {must}",
+                    row.channel, row.shown, row.sku
+                ));
+            }
+        }
+    }
+    bad.dedup();
+    Ok(bad)
 }
 
 struct Level {
@@ -135,10 +164,7 @@ impl Summary {
         converged: bool,
     ) -> Result<Self, Failure> {
         let markets = town.markets();
-        let logs: BTreeMap<_, _> = markets
-            .iter()
-            .map(|(id, market)| (id.clone(), market.log()))
-            .collect();
+        let logs = logs(town);
         let levels = levels(town, seller).await?;
         let channel = |(id, market): (&ChannelId, &std::sync::Arc<dyn Marketplace>)| {
             let log = logs.get(id).map_or(&[] as &[Entry], Vec::as_slice);
@@ -160,11 +186,7 @@ impl Summary {
             rows.map(|row| row.balances.available().min(0).saturating_neg())
                 .sum()
         };
-        let unproven: BTreeSet<_> = pushes
-            .iter()
-            .filter(|push| unproven_raise(push))
-            .map(|push| &push.subject)
-            .collect();
+        let avoidable = avoidable(seller, &pushes, &logs)?;
         let mut broken = seller.ledger.verify().await?;
         broken.extend(wrong(town, seller).await?);
         let all: Vec<_> = logs.values().flatten().collect();
@@ -190,7 +212,10 @@ impl Summary {
                 .iter()
                 .map(|row| row.balances.available().min(0).saturating_neg())
                 .sum(),
-            oversold_units_avoidable: unproven.into_iter().map(|sku| oversold(sku)).sum(),
+            oversold_units_avoidable: avoidable
+                .into_iter()
+                .map(|(sku, most)| oversold(&sku).min(most))
+                .sum(),
             lost_events: lost(seller, &logs).await?,
             converged,
             latency_ms: latency(&pushes),
@@ -200,12 +225,14 @@ impl Summary {
                 Invariants::Broken(broken)
             },
             faults: fault_names(&markets),
+            second_act: None,
         })
     }
 
     /// Whether everything held.
     pub(super) fn good(&self) -> bool {
-        let held = matches!(self.invariants, Invariants::Held(_));
+        let held = matches!(self.invariants, Invariants::Held(_))
+            && self.second_act.as_ref().is_none_or(SecondAct::good);
         held && self.converged && self.lost_events == 0 && self.oversold_units_avoidable == 0
     }
 
@@ -283,9 +310,53 @@ fn time(value: &serde_json::Value) -> Option<Timestamp> {
     value.as_str().and_then(Timestamp::parse)
 }
 
+/// At most so many oversold units of each SKU could have been avoided: all of them where a raise was sent without evidence,
+/// else those that were sold after our lower number was held for applied.
+fn avoidable(
+    seller: &Seller,
+    pushes: &[AuditEntry],
+    logs: &Logs,
+) -> Result<BTreeMap<String, i64>, Failure> {
+    let mut found = BTreeMap::new();
+    let applied: Vec<_> = pushes.iter().filter_map(applied).collect();
+    for (id, log) in logs {
+        let own: Vec<_> = applied
+            .iter()
+            .filter(|push| push.channel == *id)
+            .cloned()
+            .collect();
+        for (sku, units) in truth::sold_beyond(log, &own) {
+            *found.entry(sku).or_default() += units;
+        }
+        let visible_after_ms = seller.profile(id)?.orders_visible_after_ms;
+        for push in pushes {
+            let own = push.channel.as_deref() == Some(id.as_str());
+            if own && unproven_raise(push, visible_after_ms) {
+                found.insert(push.subject.clone(), i64::MAX);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A push that is held for applied.
+fn applied(push: &AuditEntry) -> Option<Applied> {
+    let detail = &push.detail;
+    if detail["outcome"] != "applied" {
+        return None;
+    }
+    Some(Applied {
+        channel: ChannelId::new(push.channel.as_deref()?).ok()?,
+        sku: push.subject.clone(),
+        quantity: detail["quantity"].as_i64()?,
+        sent_ms: time(&detail["sent_at"])?.millis(),
+        answered_ms: time(&detail["answered_at"])?.millis(),
+    })
+}
+
 /// A push beyond what the channel was believed to show, without a comparison by the platform and without a read of its
-/// orders since that belief (design D8).
-fn unproven_raise(push: &AuditEntry) -> bool {
+/// orders since that belief, late enough to hold what had been sold by then (design D8).
+fn unproven_raise(push: &AuditEntry, visible_after_ms: i64) -> bool {
     let detail = &push.detail;
     let (known, unknown) = (&detail["before"]["Known"], &detail["before"]["Unknown"]);
     let stand_in = known["quantity"]
@@ -299,7 +370,7 @@ fn unproven_raise(push: &AuditEntry) -> bool {
     let compared = detail["compares"] == true && !known.is_null() && detail["stale"] == false;
     let read = time(&detail["orders_read_at"])
         .zip(as_of)
-        .is_some_and(|(read, known)| read > known);
+        .is_some_and(|(read, known)| read > known.plus(visible_after_ms));
     raises && !compared && !read
 }
 
@@ -336,7 +407,7 @@ fn spread(times: &Histogram<u64>) -> Vec<(Option<u64>, u64)> {
 }
 
 /// Orders of the marketplaces that the books do not have.
-async fn lost(seller: &Seller, logs: &BTreeMap<ChannelId, Vec<Entry>>) -> Result<usize, Failure> {
+async fn lost(seller: &Seller, logs: &Logs) -> Result<usize, Failure> {
     let mut orders = BTreeSet::new();
     for (id, log) in logs {
         for entry in log {
@@ -359,4 +430,43 @@ async fn lost(seller: &Seller, logs: &BTreeMap<ChannelId, Vec<Entry>>) -> Result
         .iter()
         .filter(|key| !books.orders.contains_key(*key))
         .count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(read_at_ms: i64) -> AuditEntry {
+        let at = Timestamp::from_millis;
+        AuditEntry {
+            id: 1,
+            at: at(9),
+            kind: "push".to_owned(),
+            channel: Some("shop".to_owned()),
+            subject: "A".to_owned(),
+            detail: serde_json::json!({
+                "quantity": 9,
+                "before": { "Known": { "quantity": 5, "as_of": at(1_000) } },
+                "orders_read_at": at(read_at_ms),
+                "compares": false,
+                "stale": false,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_raise_needs_a_read_of_orders_that_holds_what_was_sold_by_then() {
+        for (read_at_ms, visible_after_ms, unproven) in [
+            (1_000, 0, true),
+            (1_001, 0, false),
+            (1_500, 500, true),
+            (1_501, 500, false),
+        ] {
+            assert_eq!(
+                unproven_raise(&push(read_at_ms), visible_after_ms),
+                unproven,
+                "read at {read_at_ms}, visible after {visible_after_ms}"
+            );
+        }
+    }
 }

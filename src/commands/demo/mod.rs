@@ -4,7 +4,9 @@
 
 mod judge;
 mod report;
+mod second;
 mod town;
+mod truth;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -80,7 +82,15 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     out.note("the shoppers are gone; everything comes to rest");
     let converged = settle(&town, &seller).await?;
     listener.stop().await?;
-    let summary = Summary::of(seed, &town, &seller, converged).await?;
+    let mut summary = Summary::of(seed, &town, &seller, converged).await?;
+    let scene = second::while_nobody_listens(&town, &seller).await?;
+    listener = Listener::start(&config, &town, folder.path())?;
+    town.wait_open(ports.0, OPENING_MAX).await?;
+    out.note("second act: a delivery, a count, a transfer that is cut short, an oversell");
+    let act = second::play(scene, &town, &seller).await?;
+    listener.stop().await?;
+    act.say(out);
+    summary.second_act = Some(act);
     town.close().await;
     summary.say(out)?;
     if let Some(path) = &args.report {

@@ -68,17 +68,22 @@ pub(super) fn ports() -> Result<(SocketAddr, SocketAddr), Failure> {
     Ok((hooks, admin))
 }
 
-/// What lies on the shelf.
+/// What lies on the shelf, by SKU.
+pub(super) fn opening() -> impl Iterator<Item = (String, i64)> {
+    (0..GOODS).map(|n| (sku(n), units(n)))
+}
+
+/// The same as a count.
 pub(super) fn opening_stock(at: Timestamp) -> Vec<Counted> {
-    let row = |n| Counted {
-        sku: Sku::new(&sku(n)).expect("a plain word is a name"),
+    let row = |(sku, units): (String, i64)| Counted {
+        sku: Sku::new(&sku).expect("a plain word is a name"),
         location: LocationId::new("main").expect("a plain word is a name"),
-        units: units(n),
+        units,
         basis: Basis::OnHand,
         set_aside: None,
         at,
     };
-    (0..GOODS).map(row).collect()
+    opening().map(row).collect()
 }
 
 impl Town {
@@ -89,10 +94,9 @@ impl Town {
             faults: faults(),
             ..Conduct::default()
         };
-        let goods = || (0..GOODS).map(|n| (sku(n), units(n)));
         let shopify = ShopifyOptions {
             conduct: conduct(1),
-            catalogue: goods()
+            catalogue: opening()
                 .map(|(sku, units)| ShopifyVariant::new(sku, units))
                 .collect(),
             retry_speedup: 2_000,
@@ -100,7 +104,7 @@ impl Town {
         };
         let woo = WooOptions {
             conduct: conduct(2),
-            catalogue: goods()
+            catalogue: opening()
                 .map(|(sku, units)| WooProduct::new(sku, units))
                 .collect(),
             ..WooOptions::default()
@@ -145,9 +149,12 @@ public_url = "http://{hooks}"
 [lanes]
 sweep_s = 2
 orders_s = 5
+batch_b_s = 3
+batch_c_s = 5
 orders_overlap_s = 20
 [retry]
 delays_s = [1, 1, 2, 2, 5, 5, 10]
+[locations.store]
 [locations.main]
 authority = "onhand"
 [channels.shopify]
@@ -199,10 +206,10 @@ locations = ["main"]
             }
             sleep(Duration::from_millis(100)).await;
         }
-        Err(Failure::Incomplete(format!(
+        Err(Failure::Start(std::io::Error::other(format!(
             "the listener was not ready within {} s",
             most.as_secs()
-        )))
+        ))))
     }
 
     /// Shoppers at both counters for so long.

@@ -256,10 +256,6 @@ fn what_is_risky_is_said() {
             "channels.two: same platform and address as channels.shop",
         ),
         (
-            shop_with("safety_stock = 2\n[buffers]\ndefault = 1"),
-            "channels.shop.safety_stock: the platform keeps back",
-        ),
-        (
             shop_with("[buffers.channel]\nshop = 5\n[buffers.sku]\nX = 2"),
             "keeps back 5, but 1 SKU, 0 category",
         ),
