@@ -80,9 +80,9 @@ pub enum Stock {
     ///
     /// Example: onhand stock release fair-2026
     Release(StockRelease),
-    /// Give a SKU another name; what is promised, counted and owed stays with the goods
+    /// Give a SKU another name
     ///
-    /// Orders that still name the old one are booked on the new one, unless other goods get the old name.
+    /// What is promised, counted and owed stays with the goods. Orders that still name the old one are booked on the new one, unless other goods get the old name.
     ///
     /// Example: onhand stock rename MUG-1 MUG-BLUE
     Rename(StockRename),

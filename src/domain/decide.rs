@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::booking::OrderRecord;
 use super::bundle::{self, Need, Recipes};
-use super::catalog::Mapping;
+use super::catalog::{Fulfilment, Mapping};
 use super::clock::Timestamp;
 use super::delivery::Shown;
 use super::ids::{ChannelId, LineId, ListingId, LocationId, OrderId, Sku};
@@ -206,6 +206,15 @@ impl Books {
                 .cloned()
         };
         let (sku, factor, location) = match mapping {
+            // What the marketplace ships from its own shelves is demand and no movement of ours (rules R41 and R42): the
+            // level that it reports of them has the sale in it already.
+            Some(mapping) if mapping.fulfilment == Fulfilment::Channel => {
+                return Some(Goods {
+                    needs: Vec::new(),
+                    own: mapping.location,
+                    sold: (mapping.sku, mapping.factor),
+                });
+            }
             Some(mapping) => (mapping.sku, mapping.factor, mapping.location),
             None => (by_text()?, 1, None),
         };
@@ -668,7 +677,6 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalog::Fulfilment;
     use crate::domain::order::{LineSnapshot, LineTarget, Version};
     use crate::domain::stock::Basis;
 

@@ -156,7 +156,7 @@ pub fn losers(supply: Balance, mut open: Vec<Promised>) -> Vec<Lost> {
 }
 
 /// What becomes of the lines of an incident: those that lose now are in it once, those that do not any more were helped.
-/// `still_open` says of a line how many units it is promised now, and whether it was shipped.
+/// `promised` says how many units a line is promised now, `shipped` which lines were shipped.
 ///
 /// What a person said of a line stands, whatever the books say.
 pub fn follow(
@@ -171,6 +171,12 @@ pub fn follow(
         .map(|line| (line.key.clone(), line.clone()))
         .collect();
     for lost in lost {
+        // What people told of the order without naming its line is this line.
+        let whole_order = LineKey {
+            line: None,
+            ..lost.key.clone()
+        };
+        lines.remove(&whole_order);
         let line = lines.entry(lost.key.clone()).or_insert_with(|| LostLine {
             key: lost.key.clone(),
             placed_at: lost.placed_at,

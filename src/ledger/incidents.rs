@@ -70,7 +70,7 @@ fn judge(
             ..Incidents::default()
         })?
         .into_iter()
-        .filter(|incident| incident.pool.as_ref() == pool.first())
+        .filter(|incident| incident.pool.is_none() || incident.pool.as_ref() == pool.first())
         .collect();
     let in_them = known.iter().flat_map(|incident| &incident.lines);
     let named: BTreeSet<LineKey> = in_them.map(|line| line.key.clone()).collect();
@@ -109,10 +109,14 @@ fn judge(
         return Ok(());
     }
     let mut incident = match current {
-        Some(incident) => incident.clone(),
+        // What people told of before the books found it is one with what they find.
+        Some(incident) => Incident {
+            pool: pool.first().cloned(),
+            ..incident.clone()
+        },
         None => opened(tables, sku, pool, (held, cap), now)?,
     };
-    let before = incident.clone();
+    let before = current.cloned().unwrap_or_else(|| incident.clone());
     let promised: BTreeMap<_, _> = rows
         .iter()
         .map(|row| (row.key.clone(), row.committed))
@@ -128,7 +132,31 @@ fn judge(
         return Ok(());
     }
     incident.id = tables.put_incident(&incident)?;
+    absorb(tables, &known, &incident)?;
     tell(tables, &before, &incident, missing, now)
+}
+
+/// Takes orders that people told of without a line out of their incidents, where the books name the line now: they are
+/// counted once. What they cost stays written where it was told.
+fn absorb(tables: &mut dyn Tables, known: &[Incident], found: &Incident) -> Result<()> {
+    let named = |told: &LostLine| {
+        let same = |line: &LostLine| {
+            (&line.key.channel, &line.key.order) == (&told.key.channel, &told.key.order)
+        };
+        told.key.line.is_none() && found.lines.iter().any(same)
+    };
+    let others = known.iter().filter(|other| other.id != found.id);
+    for other in others.filter(|other| other.lines.iter().any(named)) {
+        let mut other = other.clone();
+        other.lines.retain(|line| !named(line));
+        let note = format!("one with incident {}", found.id);
+        other.reason = Some(match other.reason {
+            Some(reason) => format!("{reason}; {note}"),
+            None => note,
+        });
+        tables.put_incident(&other)?;
+    }
+    Ok(())
 }
 
 /// How many units may be owed: the cap, or for what is made to order whatever is being made, less what was ordered today
@@ -236,6 +264,10 @@ fn tell(
         (_, None) if before.closed_at.is_some() => "opened again",
         _ => "changed",
     };
+    if before.id == 0 && after.closed_at.is_none() {
+        let (sku, incident) = (&after.sku, after.id);
+        tracing::warn!(%sku, incident, missing, "{missing} units of {sku} were sold and are not there; incident {incident}");
+    }
     let changed = after
         .lines
         .iter()

@@ -720,7 +720,7 @@ async fn r91_people_add_to_incidents_and_resolve_them() {
         cost: Some(("12.50".to_owned(), "EUR".to_owned())),
         reason: Some("short".to_owned()),
     };
-    let rows = [row("4711"), row("4712")];
+    let rows = [row("4711"), row("4712"), row("4714")];
     let add = {
         let rows = rows.clone();
         move |t: &mut dyn onhand::ledger::tables::Tables| incidents::report(t, &rows, "ann", at(20))
@@ -728,18 +728,18 @@ async fn r91_people_add_to_incidents_and_resolve_them() {
     let found = house.ledger.write(add.clone()).await.unwrap();
     assert_eq!(
         found.iter().map(|(_, new)| *new).collect::<Vec<_>>(),
-        [true, true]
+        [true, true, true]
     );
     let again = house.ledger.write(add).await.unwrap();
     assert_eq!(
         again.iter().map(|(_, new)| *new).collect::<Vec<_>>(),
-        [false, false]
+        [false, false, false]
     );
     let known = house.incidents().await;
     assert_eq!(
         known.len(),
-        2,
-        "one that the books knew, one that they did not"
+        3,
+        "one that the books knew, two that they did not"
     );
     let ours = known.iter().find(|i| i.source == "ledger").unwrap();
     assert_eq!((ours.lines.len(), ours.cost.as_deref()), (1, Some("12.50")));
@@ -758,6 +758,8 @@ async fn r91_people_add_to_incidents_and_resolve_them() {
         .await
         .unwrap();
     house.say(order("shop", "4713", 40, "A", (1, 0, 0))).await;
+    // Told of before the message of its sale came: it is the same one.
+    house.say(order("shop", "4714", 41, "A", (1, 0, 0))).await;
     let known = house.incidents().await;
     let lost = |order: &str| {
         known
@@ -771,7 +773,10 @@ async fn r91_people_add_to_incidents_and_resolve_them() {
         lost("4711")[0].helped.as_ref().unwrap().how,
         Remedy::Substitution
     );
-    assert_eq!(lost("4713").len(), 1);
+    for order in ["4713", "4714"] {
+        assert_eq!(lost(order).len(), 1, "{order}");
+        assert!(lost(order)[0].key.line.is_some(), "{order}");
+    }
     house.whole().await;
 }
 
@@ -895,6 +900,55 @@ async fn r20_what_nobody_counts_is_never_sent_and_never_missing() {
         .map(|state| state.key.listing.as_str())
         .collect();
     assert_eq!(publishable, ["11"]);
+    house.whole().await;
+}
+
+/// Two offers of one SKU: ours follows our stock, the marketplace's own is never written, and neither zeroes the other.
+/// What it ships from its own shelves moves nothing of ours. Numbers of S58.
+#[tokio::test]
+async fn r40_r41_r42_s58_what_the_marketplace_ships_is_another_pool() {
+    let house = House::new();
+    house.count("X", "main", 7, 0).await;
+    house.map("10", "X", None).await;
+    let fba = CatalogRow {
+        key: ListingKey {
+            channel: channel("shop"),
+            listing: ListingId::new("11").unwrap(),
+        },
+        alias: None,
+        their_sku: Some("X-FBA".to_owned()),
+        mapping: Some(Mapping {
+            sku: sku("X"),
+            factor: 1,
+            location: None,
+            fulfilment: Fulfilment::Channel,
+        }),
+        not_publishable: None,
+    };
+    house
+        .ledger
+        .write(move |t| t.put_listings(std::slice::from_ref(&fba)))
+        .await
+        .unwrap();
+    let mut sold = order("shop", "fba", 5, "X-FBA", (0, 2, 0));
+    sold.lines[0].listing = Some(ListingId::new("11").unwrap());
+    house.say(sold).await;
+    assert_eq!(house.at("X", "main").await.on_hand, 7);
+    let mut ours = order("shop", "fbm", 5, "X", (3, 0, 0));
+    ours.lines[0].listing = Some(ListingId::new("10").unwrap());
+    house.say(ours).await;
+    assert_eq!(house.desired("10").await.0, 4);
+    let all = house
+        .ledger
+        .read(|t| t.listings(&Selection::default()))
+        .await
+        .unwrap();
+    let publishable: Vec<_> = all
+        .iter()
+        .filter(|state| state.publishable())
+        .map(|state| state.key.listing.as_str())
+        .collect();
+    assert_eq!(publishable, ["10"]);
     house.whole().await;
 }
 

@@ -68,7 +68,7 @@ pub(super) fn promised(
 pub(super) fn with_incident(db: &Connection, skus: &BTreeSet<Sku>) -> Result<BTreeSet<Sku>> {
     let mut read = db.prepare_cached(
         "SELECT DISTINCT i.sku FROM json_each(?1) k CROSS JOIN incident i ON i.sku = k.value
-         WHERE i.closed_at IS NULL AND i.source = 'ledger'",
+         WHERE i.closed_at IS NULL",
     )?;
     let mut rows = read.query([json(skus)?])?;
     let mut found = BTreeSet::new();
@@ -166,7 +166,7 @@ pub(super) fn put(db: &Connection, incident: &Incident) -> Result<i64> {
     db.prepare_cached(
         "INSERT INTO incident (id, sku, pool, source, opened_at, closed_at, happened_on, reason, cost, currency, evidence)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (id) DO UPDATE SET closed_at = ?6, happened_on = ?7, reason = ?8, cost = ?9, currency = ?10",
+         ON CONFLICT (id) DO UPDATE SET pool = ?3, closed_at = ?6, happened_on = ?7, reason = ?8, cost = ?9, currency = ?10",
     )?
     .execute(params![
         id,
@@ -182,6 +182,8 @@ pub(super) fn put(db: &Connection, incident: &Incident) -> Result<i64> {
         json(&incident.evidence)?,
     ])?;
     let id = id.unwrap_or_else(|| db.last_insert_rowid());
+    db.prepare_cached("DELETE FROM incident_line WHERE incident = ?1")?
+        .execute([id])?;
     let mut write = db.prepare_cached(
         "INSERT INTO incident_line (sku, channel, orders, line, incident, placed_at, units, helped)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
