@@ -2,9 +2,12 @@
 //! nobody listens; then a delivery arrives, a count finds a loss, and a transfer is cut short. At its end every number that
 //! is shown is explained, and the books name who lost.
 
-use serde::Serialize;
+use std::time::Duration;
 
-use super::settle;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::SETTLING_MAX;
 use super::town::Town;
 use crate::commands::seller::Seller;
 use crate::domain::ids::{DocumentId, LocationId, Sku};
@@ -126,7 +129,7 @@ pub(super) async fn play(scene: Scene, town: &Town, seller: &Seller) -> Result<S
     if let Some((sku, on_hand)) = scene.counted.clone() {
         lose_one(sku, on_hand, seller).await?;
     }
-    let converged = settle(town, seller).await?;
+    let converged = come_to_rest(town, seller).await?;
     let oversold = scene.oversold.map(|(sku, _)| sku);
     let lost = match &oversold {
         Some(sku) => judge(sku, seller, &mut broken).await?,
@@ -144,6 +147,27 @@ pub(super) async fn play(scene: Scene, town: &Town, seller: &Seller) -> Result<S
         explained,
         broken,
     })
+}
+
+/// Waits until every listing shows what its explanation adds up to, and nothing is under way; false if that takes too long.
+/// The marketplaces' journals know nothing of deliveries and counts, so that the books are asked.
+async fn come_to_rest(town: &Town, seller: &Seller) -> Result<bool, Failure> {
+    let began = Instant::now();
+    let mut calm = 0;
+    while began.elapsed() < SETTLING_MAX {
+        sleep(Duration::from_millis(500)).await;
+        let mut broken = Vec::new();
+        explain(town, seller, &mut broken).await?;
+        calm = if town.at_rest() && broken.is_empty() {
+            calm + 1
+        } else {
+            0
+        };
+        if calm == 4 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn name(text: &str) -> DocumentId {
