@@ -702,13 +702,9 @@ async fn r16_an_oversell_opens_one_incident_that_names_who_lost() {
     house.whole().await;
 }
 
-/// What people say of an incident: it is not counted again, and their word stands.
-#[tokio::test]
-async fn r91_people_add_to_incidents_and_resolve_them() {
-    let house = House::new();
-    house.count("A", "main", 0, 0).await;
-    house.say(order("shop", "4711", 10, "A", (1, 0, 0))).await;
-    let row = |order: &str| Reported {
+/// What a person says of one order, without its line.
+fn reported(order: &str) -> Reported {
+    Reported {
         date: "1970-01-01".to_owned(),
         at: at(10),
         sku: sku("A"),
@@ -719,8 +715,16 @@ async fn r91_people_add_to_incidents_and_resolve_them() {
         units: 1,
         cost: Some(("12.50".to_owned(), "EUR".to_owned())),
         reason: Some("short".to_owned()),
-    };
-    let rows = [row("4711"), row("4712"), row("4714")];
+    }
+}
+
+/// What people say of an incident: it is not counted again, and their word stands.
+#[tokio::test]
+async fn r91_people_add_to_incidents_and_resolve_them() {
+    let house = House::new();
+    house.count("A", "main", 0, 0).await;
+    house.say(order("shop", "4711", 10, "A", (1, 0, 0))).await;
+    let rows = ["4711", "4712", "4714"].map(reported);
     let add = {
         let rows = rows.clone();
         move |t: &mut dyn onhand::ledger::tables::Tables| incidents::report(t, &rows, "ann", at(20))

@@ -416,7 +416,8 @@ mod tests {
             (sale.over_the_counter, sale.location) = (over_the_counter, location);
             let mut snapshot = sale.reduce(&channel).unwrap();
             sale.place(&mut snapshot, &places);
-            assert_eq!(snapshot.lines[0].location.as_ref(), expected);
+            let line = snapshot.lines.first().unwrap();
+            assert_eq!(line.location.as_ref(), expected);
         }
     }
 

@@ -56,18 +56,8 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
             )
         })?),
     };
-    let places = option("places").map_or_else(
-        || Ok(BTreeMap::new()),
-        |text| {
-            places(text, &settings.locations).map_err(|problem| {
-                refuse(
-                    "places",
-                    problem,
-                    "write it like [\"108=main\"]: the id of a Shopify location, and a location that this channel sells from",
-                )
-            })
-        },
-    )?;
+    let places = places(option("places"), &settings.locations)
+        .map_err(|problem| refuse("places", problem, PLACES_HINT))?;
     let force = match option("force") {
         None | Some("false") => false,
         Some("true") => true,
@@ -147,10 +137,14 @@ fn profile() -> Profile {
     }
 }
 
-/// Reads `108=main,109=store`.
-fn places(text: &str, ours: &[LocationId]) -> Result<BTreeMap<u64, LocationId>, String> {
+/// What to do about `places`.
+const PLACES_HINT: &str = "write it like [\"108=main\"]: the id of a Shopify location, and a location that this channel sells from";
+
+/// Reads `108=main,109=store`; nothing if there is nothing.
+fn places(text: Option<&str>, ours: &[LocationId]) -> Result<BTreeMap<u64, LocationId>, String> {
     let mut found = BTreeMap::new();
-    for pair in text.split(',').map(str::trim) {
+    let pairs = text.into_iter().flat_map(|text| text.split(','));
+    for pair in pairs.map(str::trim) {
         let (theirs, place) = pair
             .split_once('=')
             .ok_or_else(|| format!("{pair:?} is no pair"))?;
@@ -275,10 +269,10 @@ mod tests {
             LocationId::new("main").unwrap(),
             LocationId::new("store").unwrap(),
         ];
-        let found = places("108=main, gid://shopify/Location/109=store", &ours).unwrap();
+        let found = places(Some("108=main, gid://shopify/Location/109=store"), &ours).unwrap();
         assert_eq!(found.len(), 2);
         for text in ["", "108", "x=main", "108=moon", "108=main,108=store"] {
-            assert!(places(text, &ours).is_err(), "{text}");
+            assert!(places(Some(text), &ours).is_err(), "{text}");
         }
     }
 
