@@ -9,6 +9,8 @@ use crate::domain::ids::ChannelId;
 use crate::ledger::StoreError;
 use crate::output::OutputError;
 use crate::runtime::wire::WireError;
+#[cfg(feature = "sales")]
+use crate::sales::SalesError;
 
 /// A command that did what it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,10 @@ pub enum Failure {
         /// What the system says.
         problem: String,
     },
+    /// Sales exports.
+    #[cfg(feature = "sales")]
+    #[error(transparent)]
+    Sales(#[from] SalesError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,6 +105,14 @@ pub enum Failure {
         "deliver from the store: {0} does so already; hint: stop it first, or let it do the work"
     )]
     Held(String),
+    /// Another process does this work already.
+    #[error("{work}: {holder} is at it already; hint: wait for it, or stop it")]
+    Running {
+        /// The work.
+        work: &'static str,
+        /// Who does it.
+        holder: String,
+    },
     /// An address cannot be listened on.
     #[error("listen on {address}: {problem}; hint: {hint}")]
     Bind {
@@ -138,6 +152,14 @@ impl Failure {
             | Self::Wire(WireError::Address { .. })
             | Self::File { .. }
             | Self::Output(OutputError::Log(_)) => 2,
+            #[cfg(feature = "sales")]
+            Self::Sales(
+                SalesError::File { .. }
+                | SalesError::Profile { .. }
+                | SalesError::Io { missing: true, .. },
+            ) => 2,
+            #[cfg(feature = "sales")]
+            Self::Sales(SalesError::Io { .. } | SalesError::Write { .. }) => 3,
             Self::Wire(WireError::Client { .. })
             | Self::Disk { .. }
             | Self::Store(
@@ -154,7 +176,8 @@ impl Failure {
             | Self::Ended(_)
             | Self::Start(_) => 3,
             Self::Store(StoreError::Busy | StoreError::Newer { .. } | StoreError::Damaged(_))
-            | Self::Held(_) => 4,
+            | Self::Held(_)
+            | Self::Running { .. } => 4,
             Self::Incomplete(_) => 5,
             Self::Interrupted => 130,
         }
@@ -186,6 +209,13 @@ mod tests {
             ),
             (Failure::Output(OutputError::Log(path())), 2),
             (Failure::Held(path()), 4),
+            (
+                Failure::Running {
+                    work: "reconcile",
+                    holder: path(),
+                },
+                4,
+            ),
             (Failure::Incomplete(path()), 5),
             (Failure::Interrupted, 130),
         ] {

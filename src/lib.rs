@@ -11,6 +11,7 @@
 //!   `channels`, `domain` and `ledger`.
 //! - [`cli`] is what can be typed, [`commands`] what is done then, [`exit`] how it ends. They may import everything.
 //! - [`planted`] holds bugs for tests of the tests; without its feature it is empty. It imports `domain`.
+//! - `sales` (a cargo feature) reads sales exports and says how fast each SKU sells. It imports `domain`.
 //! - [`sandbox`] emulates the platforms for trials and tests. It shares no code with `channels`.
 
 pub mod broker;
@@ -24,4 +25,6 @@ pub mod ledger;
 pub mod output;
 pub mod planted;
 pub mod runtime;
+#[cfg(feature = "sales")]
+pub mod sales;
 pub mod sandbox;

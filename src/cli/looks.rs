@@ -47,17 +47,6 @@ pub struct Audit {
     pub since: Option<Timestamp>,
 }
 
-/// Arguments of `sync`.
-#[derive(Debug, Args)]
-pub struct SyncOnce {
-    /// Only this channel
-    #[arg(long, value_name = "ID")]
-    pub channel: Option<ChannelId>,
-    /// Only show what would be sent; no channel is called
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
 /// Arguments of `erase`.
 #[derive(Debug, Args)]
 pub struct Erase {

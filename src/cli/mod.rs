@@ -1,8 +1,11 @@
 //! What can be typed: commands, their flags and their help. Nothing here does anything.
 
+#[cfg(feature = "sales")]
+mod classify;
 mod goods;
 mod life;
 mod looks;
+mod runs;
 
 use std::path::PathBuf;
 
@@ -13,6 +16,8 @@ use crate::config::Environment;
 use crate::domain::clock::Timestamp;
 use crate::output::{Format, Wishes};
 
+#[cfg(feature = "sales")]
+pub use classify::{Classify, ColumnNames};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
@@ -23,8 +28,9 @@ pub use life::{
     StockReceive, StockRelease, StockRename, StockTransfer,
 };
 pub use looks::{
-    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man, SyncOnce,
+    Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
 };
+pub use runs::{Reconcile, Schedule, SyncOnce, TierChoice};
 
 /// Keeps a seller's stock right on every channel at once
 ///
@@ -81,6 +87,16 @@ pub enum Command {
     ///
     /// Example: onhand init
     Init,
+    /// Say from sales exports how fast each SKU sells
+    ///
+    /// Reads the order exports of Shopify, Amazon, eBay, Walmart, TikTok Shop, WooCommerce, BigCommerce, Square, ShipStation and
+    /// Linnworks, any table with --columns, and formats of your own; gzip, zip and workbooks too. Tiers: A sells 10 or more
+    /// units an hour in peak hours, B 2 to below 10, C below 2; one order never makes a tier. Every row is counted, ignored
+    /// with its reason, or rejected with its line. Nothing is sent. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand classify orders.csv --tz Europe/London --out tiers.csv
+    #[cfg(feature = "sales")]
+    Classify(Box<Classify>),
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),
@@ -134,11 +150,27 @@ pub enum Command {
     /// Send every change that waits now, once
     ///
     /// Beside a running `onhand listen` it hands the work over and waits for the result; else it reads the channels' orders
-    /// and sends itself. Refused in mode observe. Exit code 1 if something still waits, or with --dry-run if something
-    /// would be sent.
+    /// and sends itself. Refused in mode observe. Exit code 1 if something still waits, if a brake stopped it, or with
+    /// --dry-run or --plan if something would be sent; 5 if the world moved since the plan that --apply names.
     ///
     /// Example: onhand sync --dry-run
     Sync(SyncOnce),
+    /// Compare what every channel shows with the books, and repair it with --apply
+    ///
+    /// Orders are read first, so that a sale whose message was lost is booked and not sent over; then every level; then each
+    /// mismatch once more. Without --apply nothing is sent. A run that broke off is gone on with. Exit code 1 if more than
+    /// --fail-over of the listings differ or a brake stopped the repair; 5 if a reading was incomplete, and then nothing was
+    /// done for that channel.
+    ///
+    /// Example: onhand reconcile --report drift.html
+    Reconcile(Reconcile),
+    /// Run batches, comparisons and retention by the clock, until stopped
+    ///
+    /// Runs in the foreground what [schedule] says; `onhand listen --schedule` does both in one process. Exit code 4 if
+    /// another process runs the schedule of the same store.
+    ///
+    /// Example: onhand schedule --list
+    Schedule(Schedule),
     /// Show how each channel is: last webhook, waiting work, what was given up
     ///
     /// Reads the store only; no channel is called.
@@ -184,6 +216,9 @@ pub struct Listen {
     /// Take webhooks here instead of at [listen] address
     #[arg(long, value_name = "ADDRESS")]
     pub addr: Option<std::net::SocketAddr>,
+    /// Also run the schedule, as `onhand schedule` does
+    #[arg(long)]
+    pub schedule: bool,
     /// Serve the operator's page here instead of where the settings say
     #[arg(long, value_name = "ADDRESS")]
     pub admin_addr: Option<std::net::SocketAddr>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::seller::Seller;
 use crate::cli::Audit;
 use crate::domain::clock::Timestamp;
+use crate::domain::delivery::Shown;
 use crate::domain::ids::Sku;
 use crate::domain::stock::Movement;
 use crate::exit::{Failure, Found};
@@ -194,11 +195,47 @@ fn of_audit(row: AuditEntry) -> Happened {
         at: row.at,
         rank: 2,
         id: row.id,
-        says: words(&row.detail),
+        says: if SENT.contains(&row.kind.as_str()) {
+            of_call(&row.detail)
+        } else {
+            words(&row.detail)
+        },
         kind: row.kind,
         channel: row.channel,
         subject: row.subject,
     }
+}
+
+/// What was sent or read, over what, how it ended, and how long it took.
+fn of_call(detail: &serde_json::Value) -> String {
+    let text = |name: &str| detail.get(name).and_then(serde_json::Value::as_str);
+    let shown = |name: &str| match detail.get(name).cloned().map(serde_json::from_value) {
+        Some(Ok(Shown::Known { quantity, .. })) => quantity.to_string(),
+        Some(Ok(Shown::Unknown {
+            last: Some(last), ..
+        })) => format!("unknown, perhaps {last}"),
+        _ => "unknown".to_owned(),
+    };
+    let mut says = format!(
+        "{}: {} before, {} after",
+        text("outcome").unwrap_or("?"),
+        shown("before"),
+        shown("after")
+    );
+    if let Some(quantity) = detail.get("quantity").filter(|value| !value.is_null()) {
+        says = format!("{quantity} {says}");
+    }
+    if let Some(reason) = text("reason") {
+        says = format!("{says}; {reason}");
+    }
+    let time = |name: &str| text(name).and_then(Timestamp::parse);
+    if let (Some(sent), Some(answered)) = (time("sent_at"), time("answered_at")) {
+        says = format!("{says}; took {} ms", answered.since(sent));
+    }
+    if let (Some(received), Some(answered)) = (time("received_at"), time("answered_at")) {
+        says = format!("{says}, {} ms after its message", answered.since(received));
+    }
+    says
 }
 
 /// The details of an audit row, as `name value` pairs; what is empty is left out.

@@ -60,6 +60,7 @@ pub(super) struct Doors {
 pub(super) struct Daemon {
     stop: CancellationToken,
     tasks: TaskTracker,
+    bell: Doorbell,
     /// What ended though nobody had asked it to.
     ended: mpsc::Sender<String>,
     endings: mpsc::Receiver<String>,
@@ -111,12 +112,13 @@ impl Daemon {
         let daemon = Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            bell: Doorbell::default(),
             ended,
             endings,
             ledger: seller.ledger.clone(),
             lock,
         };
-        let bell = Doorbell::default();
+        let bell = daemon.bell();
         let desk = Desk {
             ledger: seller.ledger.clone(),
             bell: bell.clone(),
@@ -130,6 +132,11 @@ impl Daemon {
         daemon.keeping(seller);
         daemon.doors(seller, open, desk, doors);
         Ok(daemon)
+    }
+
+    /// The doorbell of its lanes.
+    pub(super) fn bell(&self) -> Doorbell {
+        self.bell.clone()
     }
 
     /// Runs a part of the daemon. It runs until it is told to stop: if it ends before, or panics, the daemon does not go on
@@ -380,10 +387,7 @@ pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     let lanes = &seller.settings.lanes;
     let fetcher = |(id, channel): (&ChannelId, &OpenChannel)| {
-        let source = Source {
-            channel: Arc::clone(&channel.channel),
-            line: line(channel),
-        };
+        let source = source(channel);
         Fetcher {
             desk: desk.clone(),
             sources: BTreeMap::from([(id.clone(), source)]),
@@ -395,6 +399,14 @@ pub(super) fn fetchers(seller: &Seller, open: &OpenChannels, desk: &Desk) -> Vec
         }
     };
     open.channels.iter().map(fetcher).collect()
+}
+
+/// A channel to read from.
+pub(super) fn source(channel: &OpenChannel) -> Source {
+    Source {
+        channel: Arc::clone(&channel.channel),
+        line: line(channel),
+    }
 }
 
 fn ladder(seller: &Seller) -> Ladder {

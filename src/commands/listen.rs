@@ -6,9 +6,12 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::daemon::{Daemon, Doors, operator};
 use super::lock::DeliveryLock;
+use super::schedule;
 use super::seller::Seller;
 use crate::cli::Listen;
 use crate::config::listen_refusal;
@@ -43,24 +46,38 @@ pub(super) async fn listen(args: Listen, seller: Seller, out: &mut Out) -> Resul
         local(&hooks, address),
         local(&admin, admin_address),
     ));
-    let open = seller.open_channels(None).await?;
+    let open = Arc::new(seller.open_channels(None).await?);
     let admin = Some((admin, operator(&seller, metrics)?));
     // From here on a signal is ours to answer.
     let mut signals = Signals::new().map_err(Failure::Start)?;
     let mut daemon = Daemon::start(lock, &seller, &open, Doors { hooks, admin }).await?;
-    let broken = tokio::select! {
-        () = signals.one() => None,
-        failure = daemon.broken() => Some(failure),
-    };
+    let stop = CancellationToken::new();
+    let cron = args.schedule.then(|| {
+        let (seller, open) = (Arc::clone(&seller), Arc::clone(&open));
+        let (bell, stop) = (daemon.bell(), stop.clone());
+        tokio::spawn(async move { schedule::run(&seller, &open, bell, stop).await })
+    });
+    let mut cron = std::pin::pin!(ended(cron));
+    let (mut broken, mut over) = (None, !args.schedule);
+    tokio::select! {
+        () = signals.one() => (),
+        failure = daemon.broken() => broken = Some(failure),
+        // It ends by itself only if it cannot run at all.
+        ended = &mut cron => (broken, over) = (ended.err(), true),
+    }
     out.note("stopping: calls under way are ended first; another signal ends it at once");
+    stop.cancel();
     let goodbye = async {
+        let ended = if over { Ok(()) } else { cron.await };
         let _lock = daemon.stop().await;
-        open.close().await;
+        schedule::close(open).await;
+        ended
     };
     tokio::select! {
-        () = goodbye => broken.map_or(Ok(Found::Nothing), Err),
-        () = signals.one() => Err(Failure::Interrupted),
+        ended = goodbye => broken = broken.or(ended.err()),
+        () = signals.one() => return Err(Failure::Interrupted),
     }
+    broken.map_or(Ok(Found::Nothing), Err)
 }
 
 /// What people and supervisors end a program with.
@@ -83,6 +100,16 @@ impl Signals {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
         }
+    }
+}
+
+/// How the schedule ended; never, if there is none.
+async fn ended(cron: Option<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {
+    match cron {
+        None => std::future::pending().await,
+        Some(cron) => cron
+            .await
+            .unwrap_or_else(|error| Err(Failure::Call(format!("run the schedule: {error}")))),
     }
 }
 

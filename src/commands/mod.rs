@@ -4,11 +4,14 @@ mod audit;
 mod bundles;
 mod calls;
 mod channels;
+#[cfg(feature = "sales")]
+mod classify;
 mod daemon;
 mod demo;
 mod discover;
 mod erase;
 mod explain;
+mod exports;
 mod imports;
 mod incidents;
 mod keeping;
@@ -19,9 +22,13 @@ mod listings_import;
 mod lock;
 mod matching;
 mod papers;
+mod pass;
 mod plan;
+mod plan_file;
 mod rebook;
+mod reconcile;
 mod requests;
+mod schedule;
 mod seller;
 mod setup;
 mod sheet;
@@ -37,6 +44,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use self::pass::Delivery;
 use crate::channels::PLATFORMS;
 use crate::cli::{Bundles, Channels, Cli, Command, Dlq, Global, Listings, Stock};
 use crate::config::{Environment, load};
@@ -64,6 +72,8 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Completions(args) => setup::completions(&args, out),
         Command::Man(args) => setup::man(&args, out),
         Command::Demo(args) => runtime()?.block_on(demo::demo(args, out)),
+        #[cfg(feature = "sales")]
+        Command::Classify(args) => classify::classify(&args, &global, env, out),
         command => with_seller(command, &global, env, out),
     }
 }
@@ -84,6 +94,12 @@ fn with_seller(
     let command = match command {
         // It ends calls under way before it ends, so it takes signals itself.
         Command::Listen(args) => return runtime.block_on(listen::listen(args, seller, out)),
+        Command::Schedule(args) if !args.list => {
+            return runtime.block_on(async {
+                plan::check(&Command::Schedule(args), &seller, out).await?;
+                schedule::schedule(seller, out).await
+            });
+        }
         command => command,
     };
     runtime.block_on(async {
@@ -92,6 +108,30 @@ fn with_seller(
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     })
+}
+
+/// Runs `reconcile` once for a seller that is open already.
+///
+/// # Errors
+/// As the command.
+pub async fn reconcile_once(
+    args: crate::cli::Reconcile,
+    seller: &Seller,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    reconcile::reconcile(args, seller, &Delivery::default(), out).await
+}
+
+/// Runs `sync` once for a seller that is open already.
+///
+/// # Errors
+/// As the command.
+pub async fn sync_once(
+    args: crate::cli::SyncOnce,
+    seller: &Seller,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    sync::sync(args, seller, &Delivery::default(), out).await
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -141,7 +181,11 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Explain(args) => explain::explain(args, seller, out).await,
         Command::Audit(args) => audit::audit(args, seller, out).await,
         Command::Erase(args) => erase::erase(args, seller, out).await,
-        Command::Sync(args) => sync::sync(args, seller, out).await,
+        Command::Sync(args) => sync::sync(args, seller, &Delivery::default(), out).await,
+        Command::Reconcile(args) => {
+            reconcile::reconcile(args, seller, &Delivery::default(), out).await
+        }
+        Command::Schedule(args) => schedule::list(args, seller, out).await,
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
@@ -151,5 +195,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Man(_)
         | Command::Listen(_)
         | Command::Demo(_) => Ok(Found::Nothing),
+        #[cfg(feature = "sales")]
+        Command::Classify(_) => Ok(Found::Nothing),
     }
 }

@@ -13,7 +13,9 @@ const LINES_SHOWN: usize = 20;
 /// Whether a command sends something by the plan of its settings. The others read, or book what is true whatever the plan.
 fn sends(command: &Command) -> bool {
     match command {
-        Command::Sync(args) => !args.dry_run,
+        Command::Sync(args) => !args.dry_run && args.plan.is_none(),
+        Command::Reconcile(args) => args.apply.is_some(),
+        Command::Schedule(args) => !args.list,
         Command::Channels(channels) => matches!(channels, Channels::Subscribe(_)),
         _ => false,
     }

@@ -11,7 +11,8 @@ use super::seller::Seller;
 use crate::broker::Doorbell;
 use crate::domain::ids::ChannelId;
 use crate::exit::Failure;
-use crate::ledger::tables::Selection;
+use crate::ledger::tables::{ListingState, Selection};
+use crate::runtime::lane::only::Only;
 
 /// How long a sweep that was asked for may take before it is answered with what is left.
 const SWEEP_MAX: Duration = Duration::from_secs(20);
@@ -46,11 +47,15 @@ pub(super) enum Answer {
     NotUnderstood,
 }
 
-/// Listings that wait for a call, on channels to which anything is sent.
-pub(super) async fn waiting(seller: &Seller, only: Option<&ChannelId>) -> Result<usize, Failure> {
+/// Listings that wait for a call, on channels to which anything is sent; of those that `only` allows.
+pub(super) async fn waiting(
+    seller: &Seller,
+    channel: Option<&ChannelId>,
+    only: &Only,
+) -> Result<usize, Failure> {
     let states = states(seller).await?;
     let which = Selection {
-        channel: only.cloned(),
+        channel: channel.cloned(),
         dirty: true,
         ..Selection::default()
     };
@@ -67,7 +72,22 @@ pub(super) async fn waiting(seller: &Seller, only: Option<&ChannelId>) -> Result
     Ok(dirty
         .iter()
         .filter(|state| sent_to(&state.key.channel))
+        .filter(|state| *only == Only::All || allows(only, state, seller))
         .count())
+}
+
+/// Whether a run that is for some listings alone is for this one.
+pub(super) fn allows(only: &Only, state: &ListingState, seller: &Seller) -> bool {
+    let own = state
+        .mapping
+        .as_ref()
+        .and_then(|mapping| mapping.location.as_ref());
+    let desired = seller
+        .policy
+        .desired(&state.key.channel, own, &state.feeds)
+        .quantity;
+    let tier = seller.policy.fastest(&state.feeds);
+    only.allows(&state.key, tier, i64::from(desired))
 }
 
 /// Answers what was handed over, if anything was.
@@ -84,7 +104,7 @@ pub(super) async fn serve(
     for (id, what) in pending {
         match serde_json::from_str(&what) {
             Ok(Request::Sync { channel }) => {
-                let before = waiting(seller, channel.as_ref()).await?;
+                let before = waiting(seller, channel.as_ref(), &Only::All).await?;
                 asked.push((id, channel, before));
             }
             Err(_) => answer(seller, id, &Answer::NotUnderstood).await?,
@@ -100,7 +120,7 @@ pub(super) async fn serve(
         let over = stop.is_cancelled() || began.elapsed() > SWEEP_MAX;
         let mut left = Vec::new();
         for (id, channel, dirty_before) in asked {
-            let dirty_after = waiting(seller, channel.as_ref()).await?;
+            let dirty_after = waiting(seller, channel.as_ref(), &Only::All).await?;
             if dirty_after > 0 && !over {
                 left.push((id, channel, dirty_before));
                 continue;

@@ -1,31 +1,24 @@
 //! `sync`: every listing that differs is corrected now. Beside a daemon that delivers, the daemon does it.
 
-use std::time::Duration;
+use std::path::Path;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep};
 
 use super::channels::{quiet, states};
-use super::daemon;
 use super::lock::DeliveryLock;
-use super::requests::{self, Answer, LOOK_EVERY, Request, waiting};
-use super::seller::{OpenChannels, Seller};
-use crate::broker::Doorbell;
-use crate::channels::Fault;
+use super::pass::{Delivery, pass};
+use super::plan_file::{PlanFile, PlanLine, refused};
+use super::requests::{self, Answer, Request, waiting};
+use super::seller::Seller;
 use crate::cli::SyncOnce;
 use crate::config::Mode;
-use crate::domain::clock::Timestamp;
+use crate::domain::brake::{Change, Stopped, brake};
 use crate::domain::delivery::Shown;
 use crate::domain::ids::{ChannelId, ListingId};
-use crate::domain::lane::LaneRules;
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::{ChannelState, ListingState, Selection};
+use crate::ledger::tables::{ListingState, Selection};
 use crate::output::{Cell, Out};
-use crate::runtime::desk::Desk;
-
-/// How long a pass of our own may take; what is left then is told.
-const PASS_MAX: Duration = Duration::from_secs(30);
+use crate::runtime::lane::only::Only;
 
 /// What the books say about every channel, without reading it.
 #[derive(Debug, Serialize)]
@@ -46,6 +39,8 @@ struct Report {
     dirty_before: usize,
     dirty_after: usize,
     lines: Vec<Line>,
+    #[serde(skip)]
+    plan: PlanFile,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +54,24 @@ struct Line {
     live: Option<i64>,
     class: &'static str,
     action: String,
+    #[serde(skip)]
+    feed_version: i64,
+}
+
+impl Line {
+    fn planned(&self) -> PlanLine {
+        PlanLine {
+            channel: self.channel.clone(),
+            listing: self.listing.clone(),
+            sku: self.sku.clone(),
+            shown: self.shown,
+            live: self.live,
+            desired: self.desired,
+            class: self.class.to_owned(),
+            action: self.action.clone(),
+            feed_version: self.feed_version,
+        }
+    }
 }
 
 const HEADERS: &[&str] = &[
@@ -66,49 +79,141 @@ const HEADERS: &[&str] = &[
 ];
 
 /// Sends what differs, or only tells.
-pub(super) async fn sync(args: SyncOnce, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
-    let only = args.channel.as_ref();
-    if let Some(id) = only {
+pub(super) async fn sync(
+    args: SyncOnce,
+    seller: &Seller,
+    delivery: &Delivery,
+    out: &mut Out,
+) -> Result<Found, Failure> {
+    let channel = args.channel.as_ref();
+    if let Some(id) = channel {
         seller.configured(id)?;
     }
-    let before = waiting(seller, only).await?;
-    if args.dry_run {
+    let mut only = args.tier.tiers().map_or(Only::All, Only::Tiers);
+    let before = waiting(seller, channel, &only).await?;
+    if args.dry_run || args.plan.is_some() {
         let report = Report {
             dry_run: true,
-            ..report(seller, only, before, None).await?
+            ..report(seller, channel, &only, before, None).await?
         };
+        if let Some(path) = &args.plan {
+            report.plan.write(path)?;
+            out.note(format!(
+                "{} lines are in {}",
+                report.plan.lines.len(),
+                path.display()
+            ));
+        }
         say(&report, out)?;
         return Ok(Found::when(report.in_flight + report.drifted > 0));
     }
-    refuse_observed(seller, only)?;
-    let (by, before) = match DeliveryLock::take(&seller.settings.store_path()) {
-        Ok(lock) => {
-            let open = seller.open_channels(None).await?;
-            let passed = pass(seller, &open, only).await;
-            open.close().await;
-            drop(lock);
-            passed?;
-            ("this process".to_owned(), before)
-        }
-        Err(Failure::Held(holder)) => {
-            out.note(format!("{holder} delivers; it does the work"));
-            let request = Request::Sync {
-                channel: only.cloned(),
-            };
-            match requests::hand_over(&request, &holder, seller).await? {
-                Answer::Swept { dirty_before, .. } => (holder, dirty_before),
-                Answer::NotUnderstood => {
-                    return Err(Failure::Held(format!(
-                        "{holder}, which does not know this kind of work,"
-                    )));
-                }
-            }
-        }
-        Err(failure) => return Err(failure),
+    refuse_observed(seller, channel)?;
+    if let Some(path) = &args.apply {
+        only = planned(path, seller).await?;
+    }
+    let work = Work {
+        channel,
+        only: &only,
+        yes_lower: args.yes_lower,
+        // Whoever made the plan looked at it.
+        brakes: args.apply.is_none(),
     };
-    let report = report(seller, only, before, Some(by)).await?;
+    let Some((by, before)) = send(&work, before, seller, delivery, out).await? else {
+        return Ok(Found::Something);
+    };
+    let report = report(seller, channel, &only, before, Some(by)).await?;
     say(&report, out)?;
     Ok(Found::when(report.dirty_after > 0))
+}
+
+/// What is to be sent.
+struct Work<'a> {
+    channel: Option<&'a ChannelId>,
+    only: &'a Only,
+    yes_lower: Option<usize>,
+    brakes: bool,
+}
+
+/// Sends by itself, or has the process that delivers do it; who did, and how many listings waited. `None`: a brake stopped
+/// it.
+async fn send(
+    work: &Work<'_>,
+    before: usize,
+    seller: &Seller,
+    delivery: &Delivery,
+    out: &mut Out,
+) -> Result<Option<(String, usize)>, Failure> {
+    let channels = seller.settings.channels.keys();
+    let wanted: Vec<_> = channels
+        .filter(|id| work.channel.is_none_or(|only| only == *id))
+        .collect();
+    match delivery.take(seller, wanted, "sync").await {
+        Ok(_delivering) => {
+            if work.brakes
+                && let Some(stopped) = stopped(work, seller).await?
+            {
+                out.warning(stopped);
+                return Ok(None);
+            }
+            let open = delivery.open(seller).await?;
+            let passed = pass(seller, &open, work.channel, work.only).await;
+            open.close().await;
+            passed?;
+            Ok(Some(("this process".to_owned(), before)))
+        }
+        Err(Failure::Held(holder)) if DeliveryLock::serves(&holder) => {
+            out.note(format!("{holder} delivers; it does the work"));
+            let request = Request::Sync {
+                channel: work.channel.cloned(),
+            };
+            match requests::hand_over(&request, &holder, seller).await? {
+                Answer::Swept { dirty_before, .. } => Ok(Some((holder, dirty_before))),
+                Answer::NotUnderstood => Err(Failure::Held(format!(
+                    "{holder}, which does not know this kind of work,"
+                ))),
+            }
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What a brake says about everything that would be sent.
+async fn stopped(work: &Work<'_>, seller: &Seller) -> Result<Option<Stopped>, Failure> {
+    let which = Selection {
+        channel: work.channel.cloned(),
+        ..Selection::default()
+    };
+    let found = seller
+        .ledger
+        .read(move |tables| tables.listings(&which))
+        .await?;
+    let publishable: Vec<_> = found.iter().filter(|state| state.publishable()).collect();
+    let changes = publishable
+        .iter()
+        .filter(|state| state.dirty() && requests::allows(work.only, state, seller))
+        .map(|state| Change {
+            from: state.shown.stand_in(),
+            to: desired(state, seller),
+        });
+    Ok(brake(
+        changes,
+        publishable.len(),
+        seller.settings.reconcile.brakes,
+        work.yes_lower,
+    ))
+}
+
+/// Exactly what a plan says, if all of it is still so.
+async fn planned(path: &Path, seller: &Seller) -> Result<Only, Failure> {
+    let plan = PlanFile::read(path, "sync", &seller.settings.digest())?;
+    let now = report(seller, None, &Only::All, 0, None).await?.plan;
+    let moved = plan.moved(&now);
+    // Lines that came since are not part of it and stay for the next run.
+    if !moved.is_empty() {
+        return Err(refused(path, &moved));
+    }
+    let exactly = |line: &PlanLine| (line.key(), line.desired);
+    Ok(Only::Exactly(plan.lines.iter().map(exactly).collect()))
 }
 
 fn refuse_observed(seller: &Seller, only: Option<&ChannelId>) -> Result<(), Failure> {
@@ -126,91 +231,29 @@ fn refuse_observed(seller: &Seller, only: Option<&ChannelId>) -> Result<(), Fail
     Ok(())
 }
 
-/// One pass over all channels: orders are read first, so that nothing is raised over a sale that was not seen.
-async fn pass(
-    seller: &Seller,
-    open: &OpenChannels,
-    only: Option<&ChannelId>,
-) -> Result<(), Failure> {
-    daemon::prepare(seller).await?;
-    let bell = Doorbell::default();
-    let desk = Desk {
-        ledger: seller.ledger.clone(),
-        bell: bell.clone(),
-        clock: std::sync::Arc::clone(&seller.clock),
-    };
-    let mut fetchers = daemon::fetchers(seller, open, &desk);
-    let mut terms = daemon::terms(seller);
-    // Now means now: no batch is waited for.
-    terms.rules = LaneRules {
-        batch_b_ms: 0,
-        batch_c_ms: 0,
-        ..terms.rules
-    };
-    let mut lanes = Vec::new();
-    for (id, channel) in &open.channels {
-        let sent_to = channel.mode == Mode::Manage && !channel.hold;
-        if sent_to && only.is_none_or(|only| only == id) {
-            lanes.push(daemon::lane(seller, id, channel, &terms, &bell));
-        }
-    }
-    let (began, asked_at) = (Instant::now(), seller.now());
-    for fetcher in &fetchers {
-        fetcher.ask_orders(asked_at).await?;
-    }
-    bell.sweep();
-    while began.elapsed() < PASS_MAX {
-        for fetcher in &mut fetchers {
-            while fetcher.turn().await? > 0 && began.elapsed() < PASS_MAX {}
-        }
-        for lane in &mut lanes {
-            let rings = lane.mailbox.take();
-            lane.look(&rings).await?;
-            while !lane.turn().await?.is_idle() && began.elapsed() < PASS_MAX {}
-        }
-        if waiting(seller, only).await? == 0 {
-            break;
-        }
-        sleep(LOOK_EVERY).await;
-    }
-    for (id, state) in states(seller).await? {
-        let unread = unread_since(&state, asked_at);
-        if unread && only.is_none_or(|only| *only == id) && waiting(seller, Some(&id)).await? > 0 {
-            return Err(Failure::Platform {
-                doing: "read the orders of",
-                channel: id,
-                fault: Fault::Transient(format!(
-                    "that did not succeed within {} s, and its listings wait for it; hint: `onhand channels check` says more",
-                    PASS_MAX.as_secs()
-                )),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Whether the orders of a channel could not be read since then: what waits does so for the platform.
-fn unread_since(state: &ChannelState, asked_at: Timestamp) -> bool {
-    state.orders_read_at.is_none_or(|read| read < asked_at)
-}
-
 async fn report(
     seller: &Seller,
-    only: Option<&ChannelId>,
+    channel: Option<&ChannelId>,
+    only: &Only,
     dirty_before: usize,
     by: Option<String>,
 ) -> Result<Report, Failure> {
     let channels = states(seller).await?;
     let which = Selection {
-        channel: only.cloned(),
+        channel: channel.cloned(),
         ..Selection::default()
     };
     let found = seller
         .ledger
         .read(move |tables| tables.listings(&which))
         .await?;
+    let in_plan = |state: &ListingState| match only {
+        Only::Exactly(planned) => planned.contains_key(&state.key),
+        Only::All | Only::Tiers(_) | Only::Listings(_) => requests::allows(only, state, seller),
+    };
     let publishable: Vec<_> = found
         .iter()
+        .filter(|state| in_plan(state))
         .filter(|state| seller.settings.channels.contains_key(&state.key.channel))
         .filter(|state| state.publishable())
         .collect();
@@ -228,8 +271,15 @@ async fn report(
         }
     }
     let drifted = lines.iter().filter(|line| line.class == "drift").count();
+    let open = lines.iter().filter(|line| !line.action.starts_with("none"));
+    let plan = PlanFile::new(
+        "sync",
+        seller.settings.digest(),
+        seller.now(),
+        open.map(Line::planned).collect(),
+    );
     Ok(Report {
-        digest: digest(&lines),
+        digest: plan.digest.clone(),
         compared: publishable.len(),
         in_flight: lines.len() - drifted,
         drifted,
@@ -238,22 +288,15 @@ async fn report(
         dry_run: false,
         by,
         dirty_before,
-        dirty_after: waiting(seller, only).await?,
+        dirty_after: waiting(seller, channel, only).await?,
         lines,
+        plan,
     })
 }
 
 /// A listing that differs, or of which we cannot say.
 fn line(state: &ListingState, seller: &Seller) -> Option<Line> {
-    let own = state
-        .mapping
-        .as_ref()
-        .and_then(|mapping| mapping.location.as_ref());
-    let desired = seller
-        .policy
-        .desired(&state.key.channel, own, &state.feeds)
-        .quantity;
-    let desired = i64::from(desired);
+    let desired = desired(state, seller);
     let (shown, class) = match state.shown {
         Shown::Known { quantity, .. } if state.dirty() => (Some(quantity), "in_flight"),
         Shown::Known { quantity, .. } => (Some(quantity), "drift"),
@@ -265,6 +308,9 @@ fn line(state: &ListingState, seller: &Seller) -> Option<Line> {
         return None;
     }
     let action = match state.shown.stand_in() {
+        _ if !state.dirty() => {
+            "none: it was refused; `onhand reconcile --apply` tries anew".to_owned()
+        }
         None => "read".to_owned(),
         Some(shown) if desired <= shown => "lower".to_owned(),
         Some(_) => "raise".to_owned(),
@@ -281,19 +327,17 @@ fn line(state: &ListingState, seller: &Seller) -> Option<Line> {
         live: None,
         class,
         action,
+        feed_version: state.feed_version(),
     })
 }
 
-fn digest(lines: &[Line]) -> String {
-    let mut hash = Sha256::new();
-    for line in lines {
-        // A text that no name can imitate: names are quoted.
-        hash.update(format!(
-            "{:?} {:?} {:?} {}\n",
-            line.channel, line.listing, line.shown, line.desired
-        ));
-    }
-    hex::encode(hash.finalize())
+fn desired(state: &ListingState, seller: &Seller) -> i64 {
+    let own = state
+        .mapping
+        .as_ref()
+        .and_then(|mapping| mapping.location.as_ref());
+    let found = seller.policy.desired(&state.key.channel, own, &state.feeds);
+    i64::from(found.quantity)
 }
 
 fn share_pct(part: usize, whole: usize) -> f64 {

@@ -10,6 +10,7 @@ use super::read::{Placed, Reader, Section};
 use super::secret::SecretRef;
 use super::settings::{Authority, Mode, Settings};
 use crate::channels::{ChannelSettings, Platform};
+use crate::domain::drift::Edits;
 use crate::domain::ids::{ChannelId, LocationId};
 
 /// Hosts of platforms that answer for trying things out: the addresses that their documentation names.
@@ -53,6 +54,8 @@ pub struct ChannelConfig {
     pub role: Role,
     /// Nothing is sent until it is released.
     pub hold: bool,
+    /// What is done about numbers that somebody changed there.
+    pub edits: Edits,
     /// It is one for trying things out (rule R101).
     pub sandbox: bool,
     /// Case does not count when its SKU texts are matched with ours (rule R35).
@@ -147,6 +150,7 @@ pub(super) fn read<'t>(
         )
         .unwrap_or_default();
     let hold = table.flag(r, "hold", false);
+    let edits = table.choice(r, "edits", &Edits::WORDS).unwrap_or_default();
     let fold_case = table.flag(r, "fold_case", false);
     let mut options = BTreeMap::new();
     if let Some(platform) = platform {
@@ -167,6 +171,7 @@ pub(super) fn read<'t>(
         mode,
         role,
         hold,
+        edits,
         sandbox,
         fold_case,
         options,

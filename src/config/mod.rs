@@ -11,6 +11,7 @@ mod env;
 mod named;
 mod problem;
 mod read;
+mod runs;
 mod schema;
 mod secret;
 mod settings;
@@ -27,6 +28,7 @@ pub use channel::{ChannelConfig, Role};
 pub use digest::plan_difference;
 pub use env::Environment;
 pub use problem::{ConfigError, Place, Problem, Warning, Wrong};
+pub use runs::{JOBS, Job, JobSettings, ReconcileSettings, ScheduleSettings};
 pub use schema::{listen_refusal, parse};
 pub use secret::{SecretRef, SecretSource};
 pub use settings::{

@@ -12,6 +12,7 @@ use super::env::{Environment, PREFIX};
 use super::named::{authorities, buffers, categories, channels, locations, promises, tiers};
 use super::problem::{Problem, Wrong, nearest};
 use super::read::{Placed, Reader, Section};
+use super::runs;
 use super::secret::SecretRef;
 use super::settings::{
     LaneSettings, ListenSettings, Mode, RetentionSettings, RetrySettings, Settings, StoreSettings,
@@ -97,6 +98,8 @@ fn root<'t>(
     let lanes = lanes(r, &mut root);
     let retry = retry(r, &mut root);
     let retention = retention(r, &mut root);
+    let reconcile = runs::reconcile(r, &mut root);
+    let schedule = runs::schedule(r, &mut root);
     let declared = locations(r, &mut root);
     let around = Around {
         mode,
@@ -119,6 +122,8 @@ fn root<'t>(
         lanes,
         retry,
         retention,
+        reconcile,
+        schedule,
         locations,
         tiers,
         categories,

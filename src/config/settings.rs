@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::channel::ChannelConfig;
+use super::runs::{ReconcileSettings, ScheduleSettings};
 use super::secret::SecretRef;
 use crate::domain::buffer::Buffers;
 use crate::domain::ids::{ChannelId, LocationId, Sku};
@@ -52,6 +53,10 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// `[retention]`
     pub retention: RetentionSettings,
+    /// `[reconcile]`
+    pub reconcile: ReconcileSettings,
+    /// `[schedule]`
+    pub schedule: ScheduleSettings,
     /// `[locations]`, at least one.
     pub locations: BTreeMap<LocationId, Authority>,
     /// `[tiers]`
@@ -77,6 +82,8 @@ impl Default for Settings {
             lanes: LaneSettings::default(),
             retry: RetrySettings::default(),
             retention: RetentionSettings::default(),
+            reconcile: ReconcileSettings::default(),
+            schedule: ScheduleSettings::default(),
             locations: BTreeMap::from([(implied, Authority::Onhand)]),
             tiers: TierSettings::default(),
             categories: BTreeMap::new(),

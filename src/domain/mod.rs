@@ -1,12 +1,14 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`], [`promise`],
-//! [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`],
-//! [`retry`].
+//! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`],
+//! [`promise`], [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`], [`retry`]; how fast goods sell: [`velocity`],
+//! [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+pub mod abc;
 pub mod booking;
+pub mod brake;
 pub mod buffer;
 pub mod bundle;
 pub mod catalog;
@@ -14,6 +16,7 @@ pub mod clock;
 pub mod decide;
 pub mod delivery;
 pub mod desired;
+pub mod drift;
 pub mod hold;
 pub mod ids;
 pub mod incident;
@@ -25,6 +28,8 @@ pub mod promise;
 pub mod quantity;
 pub mod receipt;
 pub mod retry;
+pub mod schedule;
 pub mod stock;
 pub mod tier;
 pub mod transfer;
+pub mod velocity;

@@ -259,6 +259,51 @@ fn difference(
     ))
 }
 
+/// Enters a difference to what is on hand, with its reason and who says so (rule R49).
+///
+/// # Errors
+/// If the balance would not fit, or as the store.
+pub fn adjust(
+    tables: &mut dyn Tables,
+    (sku, location): (&Sku, &LocationId),
+    units: Balance,
+    (reason, by): (&str, &str),
+    now: Timestamp,
+) -> Result<()> {
+    let wanted = Wanted {
+        skus: BTreeSet::from([sku.clone()]),
+        ..Wanted::default()
+    };
+    let mut books = tables.gather(&wanted)?;
+    let entry = StockEntry {
+        sku: sku.clone(),
+        location: location.clone(),
+        movement: Movement {
+            on_hand: units,
+            ..Movement::default()
+        },
+        at: now,
+        cause: Cause::Adjustment {
+            reason: reason.to_owned(),
+            by: by.to_owned(),
+        },
+    };
+    books
+        .post(vec![entry], &mut BTreeSet::new())
+        .map_err(|_| StoreError::Other(format!("the adjustment of {sku} does not fit")))?;
+    tables.write_books(&books, now)?;
+    let detail = serde_json::json!({
+        "by": by, "reason": reason, "location": location, "on_hand": units,
+    });
+    tables.audit(&[AuditRow {
+        at: now,
+        kind: "adjustment",
+        channel: None,
+        subject: sku.as_str().to_owned(),
+        detail: detail.to_string(),
+    }])
+}
+
 /// Books parked order lines whose goods are known by now: after SKUs, listings or recipes came in. Returns the SKUs whose
 /// stock changed. An order whose numbers do not fit stays parked, with a dead letter; the others are booked.
 ///

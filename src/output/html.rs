@@ -85,6 +85,26 @@ pub enum Part {
         /// Label and value.
         bars: Vec<(String, u64)>,
     },
+    /// Counts by row and column, as shades.
+    Heat {
+        /// What they are.
+        title: String,
+        /// How to read them.
+        about: String,
+        /// Label and counts; the columns are numbered from 0.
+        rows: Vec<(String, Vec<u64>)>,
+    },
+    /// Falling values on a logarithmic scale.
+    Curve {
+        /// What they are.
+        title: String,
+        /// How to read them.
+        about: String,
+        /// The values, largest first.
+        values: Vec<f64>,
+        /// Lines across, with their names.
+        bounds: Vec<(String, f64)>,
+    },
     /// Sentences.
     List {
         /// What they are.
@@ -173,6 +193,114 @@ fn chart(bars: &[(String, u64)]) -> Chart<'_> {
     }
 }
 
+/// Shades of a heat map: 0 is none, 9 the most.
+const SHADES: u64 = 9;
+/// Width and height of a cell of a heat map.
+const HEAT_CELL_PX: u32 = 24;
+/// Where the first column of a heat map begins.
+const HEAT_LABEL_PX: u32 = 48;
+
+/// A cell as it is drawn.
+struct Shade {
+    x: u32,
+    y: u32,
+    depth: u64,
+    says: String,
+}
+
+struct HeatMap<'a> {
+    labels: Vec<(&'a str, u32)>,
+    hours: Vec<(usize, u32)>,
+    cells: Vec<Shade>,
+    width: u32,
+    height: u32,
+}
+
+fn heat(rows: &[(String, Vec<u64>)]) -> HeatMap<'_> {
+    let most = rows
+        .iter()
+        .flat_map(|(_, counts)| counts)
+        .copied()
+        .max()
+        .unwrap_or(0);
+    let place = |idx: usize| u32::try_from(idx).unwrap_or(0) * HEAT_CELL_PX;
+    let mut cells = Vec::new();
+    for (row_idx, (label, counts)) in rows.iter().enumerate() {
+        for (idx, &count) in counts.iter().enumerate() {
+            let shade = (count * SHADES).div_ceil(most.max(1));
+            cells.push(Shade {
+                x: HEAT_LABEL_PX + place(idx),
+                y: place(row_idx),
+                depth: shade,
+                says: format!("{label} {idx}: {count}"),
+            });
+        }
+    }
+    let n_columns = rows
+        .iter()
+        .map(|(_, counts)| counts.len())
+        .max()
+        .unwrap_or(0);
+    let height = place(rows.len());
+    HeatMap {
+        labels: rows
+            .iter()
+            .enumerate()
+            .map(|(idx, (label, _))| (label.as_str(), place(idx) + 17))
+            .collect(),
+        hours: (0..n_columns)
+            .step_by(3)
+            .map(|idx| (idx, HEAT_LABEL_PX + place(idx) + 4))
+            .collect(),
+        cells,
+        width: HEAT_LABEL_PX + place(n_columns),
+        height: height + HEAT_CELL_PX,
+    }
+}
+
+/// Size of a curve.
+const CURVE_WIDTH: f64 = 640.0;
+const CURVE_HEIGHT: f64 = 240.0;
+const CURVE_LEFT: f64 = 60.0;
+/// Points of a curve; more cannot be told apart.
+const CURVE_POINTS: usize = 400;
+/// What is slower than this is drawn there.
+const CURVE_LEAST: f64 = 0.01;
+
+struct CurveLines<'a> {
+    points: String,
+    bounds: Vec<(&'a str, f64)>,
+    last: usize,
+}
+
+fn curve<'a>(values: &[f64], bounds: &'a [(String, f64)]) -> CurveLines<'a> {
+    let top = values.iter().copied().fold(20.0_f64, f64::max).log10();
+    let bottom = CURVE_LEAST.log10();
+    let y = |value: f64| {
+        let share = (value.max(CURVE_LEAST).log10() - bottom) / (top - bottom);
+        ((1.0 - share) * CURVE_HEIGHT * 10.0).round() / 10.0 + 10.0
+    };
+    let step = values.len().div_ceil(CURVE_POINTS).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "a place on a picture")]
+    let x = |idx: usize| {
+        CURVE_LEFT + CURVE_WIDTH * idx as f64 / values.len().saturating_sub(1).max(1) as f64
+    };
+    let points: Vec<String> = values
+        .iter()
+        .enumerate()
+        .step_by(step)
+        .map(|(idx, value)| format!("{:.1},{:.1}", x(idx), y(*value)))
+        .collect();
+    CurveLines {
+        points: points.join(" "),
+        bounds: bounds
+            .iter()
+            .map(|(name, value)| (name.as_str(), y(*value)))
+            .collect(),
+        last: values.len(),
+    }
+}
+
 /// The page as text.
 ///
 /// # Errors
@@ -218,6 +346,17 @@ mod tests {
                     about: evil(),
                     bars: vec![(evil(), 4), ("b".to_owned(), 1), ("none".to_owned(), 0)],
                 },
+                Part::Heat {
+                    title: evil(),
+                    about: evil(),
+                    rows: vec![(evil(), vec![0, 3, 9])],
+                },
+                Part::Curve {
+                    title: evil(),
+                    about: evil(),
+                    values: vec![100.0, 5.0, 0.0, f64::NAN],
+                    bounds: vec![(evil(), 10.0)],
+                },
                 Part::List {
                     title: evil(),
                     lines: vec![evil()],
@@ -235,6 +374,16 @@ mod tests {
         assert!(text.contains("default-src 'none'; style-src 'sha256-"));
         assert!(!text.contains("http:") && !text.contains("https:"));
         assert!(!text.contains(" style=\""), "the policy forbids it");
+    }
+
+    #[test]
+    fn what_sold_most_is_darkest_and_what_sold_at_all_is_seen() {
+        let rows = [("Mon".to_owned(), vec![0, 1, 500, 1_000])];
+        let shades: Vec<u64> = heat(&rows).cells.iter().map(|cell| cell.depth).collect();
+        assert_eq!(shades, [0, 1, 5, 9]);
+        assert!(heat(&[]).cells.is_empty());
+        assert_eq!(curve(&[], &[]).points, "");
+        assert_eq!(curve(&[20.0], &[]).points, "60.0,10.0");
     }
 
     #[test]

@@ -313,6 +313,11 @@ impl Out {
         progress::bar(self.progress, total, label)
     }
 
+    /// A bar over bytes on stderr, if it is to be seen; else a hidden one.
+    pub fn progress_of_bytes(&self, total: u64) -> indicatif::ProgressBar {
+        progress::bytes_bar(self.progress, total)
+    }
+
     /// Talk is best effort: if stderr is gone there is nobody left to tell.
     fn say(&mut self, color: &str, word: &str, text: &str) {
         let text = terminal::clean_lines(text);

@@ -15,8 +15,8 @@ pub fn bar(shown: bool, total: Option<u64>, label: &'static str) -> ProgressBar 
         return ProgressBar::hidden();
     }
     let template = match total {
-        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
-        None => "{msg} {spinner} {human_pos} {elapsed}",
+        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+        None => "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
     };
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -26,6 +26,19 @@ pub fn bar(shown: bool, total: Option<u64>, label: &'static str) -> ProgressBar 
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
+
+/// A bar over bytes; its message says how many rows they were.
+pub fn bytes_bar(shown: bool, total: u64) -> ProgressBar {
+    let bar = bar(shown, Some(total), "");
+    if shown {
+        let style = ProgressStyle::with_template(BYTES_TEMPLATE)
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+    }
+    bar
+}
+
+const BYTES_TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 
 #[cfg(test)]
 mod tests {
@@ -43,13 +56,15 @@ mod tests {
             assert_eq!(shown(terminal, quiet, verbose), seen);
         }
         assert!(bar(false, Some(3), "rows").is_hidden());
+        assert!(bytes_bar(false, 3).is_hidden());
     }
 
     #[test]
-    fn both_templates_are_right() {
+    fn every_template_is_right() {
         for template in [
-            "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
-            "{msg} {spinner} {human_pos} {elapsed}",
+            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+            "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
+            BYTES_TEMPLATE,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }

@@ -13,7 +13,7 @@ use super::lane::Line;
 use crate::broker::Mailbox;
 use crate::channels::{Channel, Cursor, Fault, Page, Receipt, Unread, Which};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, OrderId};
+use crate::domain::ids::{ChannelId, OrderId, Sku};
 use crate::domain::message::Hint;
 use crate::domain::order::OrderSnapshot;
 use crate::domain::retry::Ladder;
@@ -220,6 +220,46 @@ impl Fetcher {
     }
 }
 
+/// What a reading of orders brought in that no message had told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Orders that changed the books.
+    pub orders: usize,
+    /// What they moved, and when the oldest of them last changed, by the platform's clock.
+    pub skus: BTreeMap<Sku, Timestamp>,
+}
+
+impl Swept {
+    fn add(&mut self, more: Self) {
+        self.orders += more.orders;
+        for (sku, at) in more.skus {
+            let oldest = self.skus.entry(sku).or_insert(at);
+            *oldest = at.min(*oldest);
+        }
+    }
+}
+
+/// Reads the orders of a channel that changed since the watermark, outside of any fetcher. The outer error is the store's.
+///
+/// # Errors
+/// As the store; the inner error is the platform's: not all of the orders were read.
+pub async fn sweep_orders(
+    source: &Source,
+    desk: &Desk,
+    id: &ChannelId,
+    overlap_ms: i64,
+    began: Timestamp,
+) -> Result<Result<Swept, Fault>, StoreError> {
+    let reading = Read {
+        source,
+        desk,
+        id,
+        stop: &CancellationToken::new(),
+        began,
+    };
+    reading.orders(overlap_ms).await
+}
+
 /// One reading of a channel.
 struct Read<'a> {
     source: &'a Source,
@@ -253,7 +293,7 @@ impl Read<'_> {
                 {
                     Ok(snapshot) => take_in(self.desk, self.id, FETCH, vec![snapshot], self.began)
                         .await
-                        .map(Ok),
+                        .map(|_| Ok(())),
                     Err(Fault::Gone(why)) => gone(self.desk, self.id, order, why, self.began)
                         .await
                         .map(Ok),
@@ -274,12 +314,12 @@ impl Read<'_> {
                         };
                         receive(self.desk, self.id, receipt, self.began)
                             .await
-                            .map(Ok)
+                            .map(|_| Ok(()))
                     }
                     Err(fault) => Ok(Err(fault)),
                 }
             }
-            Hint::Orders => self.orders(overlap_ms).await,
+            Hint::Orders => Ok(self.orders(overlap_ms).await?.map(|_| ())),
             // Who looks after the channel's listings reads them, at every start, too.
             Hint::Listings => {
                 self.desk.bell.listings_changed(self.id);
@@ -290,20 +330,23 @@ impl Read<'_> {
 
     /// Reads the orders that changed since the watermark, and before the first such read those that are open. A read that
     /// breaks off goes on from where it stopped with the next; only a complete one is evidence for raises.
-    async fn orders(&self, overlap_ms: i64) -> Fetched {
+    async fn orders(&self, overlap_ms: i64) -> Fetched<Swept> {
         let state = self.state().await?;
-        if state.orders_read_at.is_none()
-            && let Err(fault) = self.pages(Orders::Open).await?
-        {
-            return Ok(Err(fault));
+        let mut swept = Swept::default();
+        if state.orders_read_at.is_none() {
+            match self.pages(Orders::Open).await? {
+                Ok(found) => swept.add(found),
+                Err(fault) => return Ok(Err(fault)),
+            }
         }
         let since = if state.orders_through == Timestamp::default() {
             self.began.plus(-FIRST_READ_MS)
         } else {
             state.orders_through.plus(-overlap_ms)
         };
-        if let Err(fault) = self.pages(Orders::Since(since)).await? {
-            return Ok(Err(fault));
+        match self.pages(Orders::Since(since)).await? {
+            Ok(found) => swept.add(found),
+            Err(fault) => return Ok(Err(fault)),
         }
         let (id, began) = (self.id.clone(), self.began);
         self.desk
@@ -316,8 +359,8 @@ impl Read<'_> {
                 };
                 tables.set_channel(&id, &read)
             })
-            .await
-            .map(Ok)
+            .await?;
+        Ok(Ok(swept))
     }
 
     async fn state(&self) -> Result<ChannelState, StoreError> {
@@ -329,8 +372,8 @@ impl Read<'_> {
     }
 
     /// All pages. Each takes a permit of its own, so that pushes go between them.
-    async fn pages(&self, which: Orders) -> Fetched {
-        let mut cursor = None;
+    async fn pages(&self, which: Orders) -> Fetched<Swept> {
+        let (mut cursor, mut swept) = (None, Swept::default());
         for _ in 0..PAGES_MAX {
             let page_began = self.desk.clock.now();
             let page = match self.page(which, cursor.as_ref()).await {
@@ -338,11 +381,11 @@ impl Read<'_> {
                 Err(fault) => return Ok(Err(fault)),
             };
             let last = page.items.iter().map(|order| order.version.at).max();
-            take_in(self.desk, self.id, "sweep", page.items, page_began).await?;
+            swept.add(take_in(self.desk, self.id, "sweep", page.items, page_began).await?);
             tell_unread(self.desk, self.id, page.unreadable, page_began).await?;
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(Ok(()));
+                return Ok(Ok(swept));
             }
             if let (Orders::Since(_), Some(last)) = (which, last) {
                 self.read_through(last).await?;
@@ -420,19 +463,25 @@ async fn take_in(
     topic: &str,
     snapshots: Vec<OrderSnapshot>,
     received_at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
     for mut snapshot in snapshots {
         snapshot.read_at = Some(received_at);
-        let happened_at = Some(snapshot.version.at);
+        let at = snapshot.version.at;
+        let happened_at = Some(at);
         let receipt = Receipt {
             topic: topic.to_owned(),
             happened_at,
             snapshots: vec![snapshot],
             ..Receipt::default()
         };
-        receive(desk, id, receipt, received_at).await?;
+        let touched = receive(desk, id, receipt, received_at).await?;
+        swept.add(Swept {
+            orders: usize::from(!touched.is_empty()),
+            skus: touched.into_iter().map(|sku| (sku, at)).collect(),
+        });
     }
-    Ok(())
+    Ok(swept)
 }
 
 /// Orders that were not understood: a letter each, so that a person learns of them; the reading goes on.
@@ -470,11 +519,11 @@ async fn receive(
     id: &ChannelId,
     receipt: Receipt,
     received_at: Timestamp,
-) -> Result<(), StoreError> {
-    if let Some(intake) = Desk::intake(id, Ok(receipt), &[], received_at) {
-        desk.take_in(intake).await?;
+) -> Result<BTreeSet<Sku>, StoreError> {
+    match Desk::intake(id, Ok(receipt), &[], received_at) {
+        Some(intake) => Ok(desk.take_in(intake).await?.touched),
+        None => Ok(BTreeSet::new()),
     }
-    Ok(())
 }
 
 /// An order that its platform does not have any more: what it did is kept, for its goods may be on their way, and told.

@@ -6,12 +6,14 @@
 
 pub mod admin;
 pub mod clock;
+pub mod cron;
 pub mod desk;
 pub mod fetcher;
 pub mod hooks;
 pub mod lane;
 pub mod limiter;
 pub mod reception;
+pub mod reconcile;
 pub mod server;
 pub mod wire;
 

@@ -1,6 +1,5 @@
 //! The real binary in folders of its own: what people type, and what they get.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -389,8 +388,11 @@ fn every_format_of_every_looking_command_is_whole() {
     }
 }
 
+#[cfg(feature = "sales")]
 #[test]
 fn the_help_of_every_command() {
+    use std::fmt::Write as _;
+
     let desk = Desk::with(&[]);
     let mut text = String::new();
     for line in [

@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("broker", &["broker", "domain"]),
     ("output", &["output", "domain"]),
     ("config", &["config", "channels", "domain"]),
+    ("sales", &["sales", "domain"]),
     (
         "runtime",
         &[
@@ -25,7 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "commands",
         &[
             "commands", "broker", "cli", "exit", "config", "channels", "domain", "ledger",
-            "output", "runtime", "sandbox",
+            "output", "runtime", "sales", "sandbox",
         ],
     ),
 ];
@@ -119,6 +120,20 @@ fn forbidden_words_stay_out() {
                     );
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn polars_stays_in_its_room() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&src) {
+        if path.starts_with(src.join("sales")) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for line in code(&text) {
+            assert!(!has_word(line, "polars"), "{}: {line}", path.display());
         }
     }
 }

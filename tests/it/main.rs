@@ -15,6 +15,11 @@ mod listen;
 #[cfg(test)]
 mod movements;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
+#[cfg(feature = "sales")]
+mod sales;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

@@ -34,6 +34,16 @@ pub(super) struct Summary {
     pub(super) faults: BTreeMap<String, u64>,
     /// What happened to the stock between two sales.
     pub(super) second_act: Option<SecondAct>,
+    /// What a comparison of every channel with the books found at the end; `None`: it could not read all of it.
+    pub(super) reconcile: Option<Reconciled>,
+}
+
+/// The figures of the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Reconciled {
+    pub(super) compared: usize,
+    pub(super) in_flight: usize,
+    pub(super) drifted: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -162,6 +172,7 @@ impl Summary {
         town: &Town,
         seller: &Seller,
         converged: bool,
+        reconcile: Option<Reconciled>,
     ) -> Result<Self, Failure> {
         let markets = town.markets();
         let logs = logs(town);
@@ -226,6 +237,7 @@ impl Summary {
             },
             faults: fault_names(&markets),
             second_act: None,
+            reconcile,
         })
     }
 
@@ -233,7 +245,11 @@ impl Summary {
     pub(super) fn good(&self) -> bool {
         let held = matches!(self.invariants, Invariants::Held(_))
             && self.second_act.as_ref().is_none_or(SecondAct::good);
-        held && self.converged && self.lost_events == 0 && self.oversold_units_avoidable == 0
+        let right = self.reconcile.is_some_and(|found| found.drifted == 0);
+        held && right
+            && self.converged
+            && self.lost_events == 0
+            && self.oversold_units_avoidable == 0
     }
 
     /// Writes it out.
@@ -264,6 +280,13 @@ impl Summary {
             "oversold: {} units, of which avoidable: {}; lost events: {}; converged: {}",
             self.oversold_units, self.oversold_units_avoidable, self.lost_events, self.converged,
         ));
+        match self.reconcile {
+            Some(found) => out.note(format!(
+                "reconcile: {} of {} listings compared differ, {} in flight",
+                found.drifted, found.compared, found.in_flight
+            )),
+            None => out.warning("reconcile: not every channel could be read"),
+        }
         match &self.invariants {
             Invariants::Held(_) => out.note("every invariant held"),
             Invariants::Broken(broken) => {

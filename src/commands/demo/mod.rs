@@ -5,6 +5,8 @@
 mod judge;
 mod report;
 mod second;
+#[cfg(feature = "sales")]
+mod tiers;
 mod town;
 mod truth;
 
@@ -15,12 +17,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use self::judge::Summary;
+use self::judge::{Reconciled, Summary};
 use self::town::Town;
+use super::reconcile;
 use super::seller::Seller;
 use crate::channels::PLATFORMS;
 use crate::cli::Demo;
 use crate::config::{Environment, load};
+use crate::domain::drift::Class;
 use crate::exit::{Failure, Found};
 use crate::ledger::counts;
 use crate::output::{Out, html};
@@ -68,6 +72,9 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
         .write(move |tables| counts::count(tables, &rows, "demo", now))
         .await?;
 
+    #[cfg(feature = "sales")]
+    out.note(tiers::classify(&config, &town, folder.path())?);
+
     let mut listener = Listener::start(&config, &town, folder.path())?;
     town.wait_open(ports.0, OPENING_MAX).await?;
     out.note("the listener is open; shoppers come");
@@ -82,7 +89,13 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     out.note("the shoppers are gone; everything comes to rest");
     let converged = settle(&town, &seller).await?;
     listener.stop().await?;
-    let mut summary = Summary::of(seed, &town, &seller, converged).await?;
+    out.note("the channels are compared with the books");
+    let found = reconcile::tally(&seller).await?.map(|tally| Reconciled {
+        compared: tally.compared,
+        in_flight: tally.of(Class::InFlight),
+        drifted: tally.drifted(),
+    });
+    let mut summary = Summary::of(seed, &town, &seller, converged, found).await?;
     let scene = second::while_nobody_listens(&town, &seller).await?;
     listener = Listener::start(&config, &town, folder.path())?;
     town.wait_open(ports.0, OPENING_MAX).await?;

@@ -73,6 +73,14 @@ impl Summary {
                 Tone::of(self.lost_events == 0),
             ),
             figure(
+                "Differ at the end",
+                self.reconcile.map_or_else(
+                    || "not read".to_owned(),
+                    |found| format!("{} of {}", found.drifted, found.compared),
+                ),
+                Tone::of(self.reconcile.is_some_and(|found| found.drifted == 0)),
+            ),
+            figure(
                 "Came to rest",
                 if self.converged { "yes" } else { "no" }.to_owned(),
                 Tone::of(self.converged),

@@ -17,7 +17,7 @@ use crate::ledger::tables::{CatalogRow, ListingState, Result, Selection, Settled
 const DIRTY: &str = "l.acked IS NOT (SELECT SUM(s.version) FROM feed f JOIN sku s ON s.sku = f.sku
       WHERE f.channel = l.channel AND f.listing = l.listing)";
 /// What may be sent to, over `l`.
-const PUBLISHABLE: &str =
+pub(super) const PUBLISHABLE: &str =
     "l.sku IS NOT NULL AND l.not_publishable IS NULL AND l.fulfilment = 'merchant'";
 const COLUMNS: &str = "l.channel, l.listing, l.alias, l.their_sku, l.sku, l.factor, l.location, l.fulfilment,
       l.not_publishable, l.known, l.shown, l.shown_at, l.stale, l.verified_at, l.acked, l.failures, l.due_at, l.compared";
@@ -90,9 +90,9 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
         .collect();
     let mut feeds: BTreeMap<ListingKey, Vec<Supply>> = BTreeMap::new();
     let mut read = db.prepare_cached(
-        "SELECT f.channel, f.listing, f.sku, f.units, s.version, s.tier FROM json_each(?1) k
+        "SELECT f.channel, f.listing, f.sku, f.units, s.version, t.tier FROM json_each(?1) k
          CROSS JOIN feed f ON f.channel = k.value ->> 0 AND f.listing = k.value ->> 1
-         CROSS JOIN sku s ON s.sku = f.sku ORDER BY f.sku",
+         CROSS JOIN sku s ON s.sku = f.sku LEFT JOIN tier t ON t.sku = f.sku ORDER BY f.sku",
     )?;
     let mut rows = read.query([json(&keys)?])?;
     let mut skus = BTreeSet::new();
@@ -137,7 +137,7 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
 /// Marks listings as being sent to.
 pub(super) fn begin_send(db: &Connection, sending: &[(ListingKey, i64)]) -> Result<()> {
     let mut mark = db.prepare_cached(
-        "UPDATE listing SET sending = ?3, disturbed = 0, moved_meanwhile = 0 WHERE channel = ?1 AND listing = ?2",
+        "UPDATE listing SET sending = ?3, previous = shown, disturbed = 0, moved_meanwhile = 0 WHERE channel = ?1 AND listing = ?2",
     )?;
     for (key, quantity) in sending {
         mark.execute(params![

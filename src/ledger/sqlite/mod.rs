@@ -9,8 +9,10 @@ mod keeping;
 mod life;
 mod names;
 mod papers;
+mod runs;
 mod story;
 mod tables;
+mod tiers;
 mod verify;
 
 use std::fs;
@@ -24,7 +26,12 @@ use super::StoreError;
 use super::tables::{Store, Tables};
 
 /// The schema, step by step; a store at version n has had the first n applied. Steps are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("../schema.sql"), include_str!("../life.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../schema.sql"),
+    include_str!("../tiers.sql"),
+    include_str!("../runs.sql"),
+    include_str!("../life.sql"),
+];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
 const SQLITE_LEAST: i32 = 3_051_003;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::only::Only;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::{Position, Rules, Step, step};
 use crate::domain::desired::Desired;
@@ -26,6 +27,8 @@ pub(super) struct Claim {
     pub(super) listings: Vec<ListingId>,
     /// The plan.
     pub(super) policy: Arc<Policy>,
+    /// What may be sent to.
+    pub(super) only: Only,
     /// The platform's rules.
     pub(super) rules: Rules,
     /// The time.
@@ -109,6 +112,9 @@ impl Claim {
         acknowledged: &mut Vec<(ListingKey, i64)>,
     ) {
         let mut desired = desired(&self.policy, &state);
+        if !self.only.allows_state(&state, &self.policy, &desired) {
+            return;
+        }
         desired.quantity = planted::bound(&state.key, desired.quantity);
         let position = Position {
             shown: state.shown,

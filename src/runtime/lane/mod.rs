@@ -5,6 +5,7 @@
 
 mod calls;
 mod claim;
+pub mod only;
 mod queue;
 mod settle;
 mod story;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::claim::{Claim, Steps, desired};
+use self::only::Only;
 use self::queue::{Queue, Waiting};
 use crate::broker::{Doorbell, Mailbox, Mark, Rings};
 use crate::channels::{Channel, Wire};
@@ -87,6 +89,7 @@ pub struct Lane {
     parts: Parts,
     /// Where news come in.
     pub mailbox: Arc<Mailbox>,
+    only: Only,
     queue: Queue,
 }
 
@@ -122,8 +125,15 @@ impl Lane {
         Self {
             mailbox: parts.bell.listen(),
             parts,
+            only: Only::All,
             queue: Queue::default(),
         }
+    }
+
+    /// The same lane, for some listings alone.
+    #[must_use]
+    pub fn for_only(self, only: Only) -> Self {
+        Self { only, ..self }
     }
 
     /// Delivers until it is stopped. A failing store is waited for; it ends only with `stop`.
@@ -209,6 +219,10 @@ impl Lane {
     fn enqueue(&mut self, state: &ListingState, mark: Option<Mark>, now: Timestamp) {
         let Terms { policy, rules, .. } = &self.parts.terms;
         let desired = desired(policy, state);
+        if !self.only.allows_state(state, policy, &desired) {
+            self.queue.remove(&state.key.listing);
+            return;
+        }
         planted::bind(&state.key, desired.quantity);
         let before = self.queue.get(&state.key.listing);
         let since = before.map_or(now, |waiting| waiting.since);
@@ -280,6 +294,7 @@ impl Lane {
             id: self.parts.id.clone(),
             listings,
             policy: Arc::clone(&self.parts.terms.policy),
+            only: self.only.clone(),
             rules: Rules {
                 compare_and_set: profile.compare_and_set,
                 orders_visible_after_ms: profile.orders_visible_after_ms,

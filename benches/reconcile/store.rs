@@ -1,0 +1,41 @@
+//! A store with many listings, filled by SQL: what is measured is comparing, not importing.
+
+use std::path::Path;
+
+use onhand::domain::ids::LocationId;
+use onhand::ledger::sqlite;
+
+use super::Wishes;
+
+/// Units of every SKU.
+pub(crate) const UNITS: i64 = 50;
+
+pub(crate) fn place() -> LocationId {
+    LocationId::new("main").unwrap()
+}
+
+/// Every SKU is listed on every channel, was sent there long ago, and was read back.
+pub(crate) fn fill(path: &Path, wishes: Wishes) {
+    let db = sqlite::open(path).unwrap();
+    db.pragma_update(None, "synchronous", "off").unwrap();
+    let numbers = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {})",
+        wishes.skus
+    );
+    let sku = "printf('SKU-%08d', i)";
+    let channels = format!(
+        "c(j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM c WHERE j + 1 < {})",
+        wishes.channels
+    );
+    db.execute_batch(&format!(
+        "INSERT INTO sku (sku, version, lowered) {numbers} SELECT {sku}, 1, printf('sku-%08d', i) FROM n;
+         INSERT INTO stock (sku, location, on_hand, committed, set_aside, incoming)
+           {numbers} SELECT {sku}, 'main', {UNITS}, 0, 0, 0 FROM n;
+         INSERT INTO listing (channel, listing, sku, known, shown, shown_at, acked, verified_at)
+           {numbers}, {channels} SELECT 'c' || j, printf('%08d', i), {sku}, 1, {UNITS}, 1000, 1, 2000 FROM c CROSS JOIN n;
+         INSERT INTO feed (sku, channel, listing, units)
+           {numbers}, {channels} SELECT {sku}, 'c' || j, printf('%08d', i), 1 FROM n CROSS JOIN c;
+         ANALYZE; PRAGMA wal_checkpoint(TRUNCATE);"
+    ))
+    .unwrap();
+}

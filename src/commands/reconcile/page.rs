@@ -1,0 +1,265 @@
+//! The report as a page: the rate and its trend, per channel and class, the worst SKUs, and what was done.
+
+use std::collections::BTreeMap;
+
+use super::summary::{HEADERS, Kept, Summary, percent, row};
+use crate::commands::seller::Seller;
+use crate::domain::clock::Timestamp;
+use crate::domain::drift::{Class, Health, Share, Tally};
+use crate::exit::Failure;
+use crate::ledger::tables::RunRow;
+use crate::output::Cell;
+use crate::output::html::{Figure, Page, Part, Tone, Verdict};
+
+/// Runs of one channel that the trend is drawn from.
+const RUNS_MAX: usize = 400;
+/// Points of the trend.
+const POINTS_MAX: usize = 30;
+/// SKUs that are named as the worst.
+const WORST_MAX: usize = 20;
+/// Lines that stand in the page; the others are in `--format csv`.
+const LINES_MAX: usize = 1_000;
+
+/// One point of the trend: runs that were finished together.
+#[derive(Debug, Default)]
+struct Point {
+    tally: Tally,
+    sent: usize,
+    adjusted: usize,
+    orders_found: usize,
+}
+
+/// The page.
+pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Failure> {
+    let runs = seller.ledger.read(|tables| tables.runs(RUNS_MAX)).await?;
+    let healthy = Health::of(
+        summary.tally.rate(),
+        seller.settings.reconcile.healthy,
+        seller.settings.reconcile.alarm,
+    );
+    let tone = match (healthy, summary.why_incomplete()) {
+        (Health::Alarm, _) | (_, Some(_)) => Tone::Bad,
+        (Health::Watch, None) => Tone::Plain,
+        (Health::Healthy, None) => Tone::Good,
+    };
+    let says = match summary.why_incomplete() {
+        Some(why) => format!("Incomplete: {why}."),
+        None => format!("{}.", summary.sentence()),
+    };
+    Ok(Page {
+        title: "onhand reconcile".to_owned(),
+        about: format!(
+            "What every channel shows against the books at {}. A difference counts only if it stood at a second look.",
+            seller.now().to_seconds_text()
+        ),
+        verdict: Some(Verdict { says, tone }),
+        figures: figures(summary, tone),
+        parts: parts(summary, &points(runs)),
+        footer: format!(
+            "onhand {}, plan {}",
+            env!("CARGO_PKG_VERSION"),
+            summary.plan.digest
+        ),
+    })
+}
+
+fn figures(summary: &Summary, tone: Tone) -> Vec<Figure> {
+    let figure = |label: &str, value: String, tone| Figure {
+        label: label.to_owned(),
+        value,
+        tone,
+    };
+    let tally = &summary.tally;
+    let orders: usize = summary.channels.iter().map(|one| one.orders_found).sum();
+    vec![
+        figure("Drift", tally.rate().to_string(), tone),
+        figure("Differ", tally.drifted().to_string(), Tone::Plain),
+        figure("Compared", tally.compared.to_string(), Tone::Plain),
+        figure(
+            "In flight",
+            tally.of(Class::InFlight).to_string(),
+            Tone::Plain,
+        ),
+        figure("Orders found", orders.to_string(), Tone::Plain),
+    ]
+}
+
+fn whole(count: usize) -> Cell {
+    Cell::Whole(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Finished runs, oldest first: those of one command share their moment.
+fn points(runs: Vec<RunRow>) -> Vec<(Timestamp, Point)> {
+    let mut found: BTreeMap<Timestamp, Point> = BTreeMap::new();
+    for run in runs {
+        let kept = run.result.as_deref().map(serde_json::from_str::<Kept>);
+        let (Some(at), Some(Ok(kept))) = (run.finished_at, kept) else {
+            continue;
+        };
+        let point = found.entry(at).or_default();
+        point.tally.add(&kept.tally);
+        point.sent += kept.sent;
+        point.adjusted += kept.adjusted;
+        point.orders_found += kept.orders_found;
+    }
+    let skip = found.len().saturating_sub(POINTS_MAX);
+    found.into_iter().skip(skip).collect()
+}
+
+fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
+    let mut parts = vec![
+        trend(points),
+        trend_table(points),
+        channels(summary),
+        classes(summary),
+    ];
+    parts.push(worst(summary));
+    let shown = summary.lines.len().min(LINES_MAX);
+    parts.push(Part::Table {
+        title: if shown < summary.lines.len() {
+            format!(
+                "What was done: the first {shown} of {} lines",
+                summary.lines.len()
+            )
+        } else {
+            "What was done".to_owned()
+        },
+        headers: HEADERS.to_vec(),
+        rows: summary.lines.iter().take(LINES_MAX).map(row).collect(),
+    });
+    parts
+}
+
+fn trend(points: &[(Timestamp, Point)]) -> Part {
+    let bar = |(at, point): &(Timestamp, Point)| {
+        let label = at.to_seconds_text().replace('T', " ");
+        (label, u64::from(point.tally.rate().millionths()))
+    };
+    Part::Bars {
+        title: "Drift over runs".to_owned(),
+        about: "Listings that differ, of a million compared: 1,000 is the healthy line of 0.1 %, 10,000 the alarm line of 1 %."
+            .to_owned(),
+        bars: points.iter().map(bar).collect(),
+    }
+}
+
+fn trend_table(points: &[(Timestamp, Point)]) -> Part {
+    let one = |(at, point): &(Timestamp, Point)| {
+        vec![
+            Cell::from(at.to_seconds_text()),
+            whole(point.tally.compared),
+            whole(point.tally.drifted()),
+            rate(point.tally.rate()),
+            whole(point.tally.of(Class::InFlight)),
+            whole(point.orders_found),
+            whole(point.sent),
+            whole(point.adjusted),
+        ]
+    };
+    Part::Table {
+        title: "Runs".to_owned(),
+        headers: vec![
+            "At",
+            "Compared",
+            "Differed",
+            "Drift %",
+            "In flight",
+            "Orders found",
+            "Sent",
+            "Adjusted",
+        ],
+        rows: points.iter().rev().map(one).collect(),
+    }
+}
+
+fn rate(share: Share) -> Cell {
+    Cell::Decimal(percent(share), 4)
+}
+
+fn channels(summary: &Summary) -> Part {
+    let one = |channel: &super::summary::Channel| {
+        vec![
+            Cell::from(channel.id.as_str()),
+            whole(channel.compared),
+            whole(channel.drifted),
+            Cell::Decimal(channel.drift_pct, 4),
+            whole(channel.in_flight),
+            whole(channel.orders_found),
+            Cell::from(
+                channel
+                    .incomplete
+                    .clone()
+                    .unwrap_or_else(|| "whole".to_owned()),
+            ),
+        ]
+    };
+    Part::Table {
+        title: "Channels".to_owned(),
+        headers: vec![
+            "Channel",
+            "Compared",
+            "Differ",
+            "Drift %",
+            "In flight",
+            "Orders found",
+            "Reading",
+        ],
+        rows: summary.channels.iter().map(one).collect(),
+    }
+}
+
+/// How many of each class each channel has.
+fn classes(summary: &Summary) -> Part {
+    let mut rows = Vec::new();
+    for channel in &summary.channels {
+        for class in Class::ALL {
+            let count = channel.tally.of(class);
+            if count > 0 {
+                rows.push(vec![
+                    Cell::from(channel.id.as_str()),
+                    Cell::from(class.word()),
+                    whole(count),
+                    Cell::from(if class.is_drift() { "yes" } else { "no" }),
+                ]);
+            }
+        }
+    }
+    Part::Table {
+        title: "What the differences are".to_owned(),
+        headers: vec!["Channel", "Class", "Listings", "Counts as drift"],
+        rows,
+    }
+}
+
+/// SKUs whose channels are furthest off.
+fn worst(summary: &Summary) -> Part {
+    let mut off: BTreeMap<&str, (i64, usize)> = BTreeMap::new();
+    for told in summary
+        .lines
+        .iter()
+        .filter(|told| told.line.class.is_drift())
+    {
+        let line = &told.line;
+        let (Some(sku), Some(live), Some(desired)) = (&line.sku, line.live, line.desired) else {
+            continue;
+        };
+        let units = live.saturating_sub(desired).saturating_abs();
+        if units > 0 {
+            let one = off.entry(sku.as_str()).or_default();
+            *one = (one.0.saturating_add(units), one.1 + 1);
+        }
+    }
+    let mut rows: Vec<_> = off.into_iter().collect();
+    rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    Part::Table {
+        title: "SKUs that are furthest off".to_owned(),
+        headers: vec!["SKU", "Units off", "Listings"],
+        rows: rows
+            .into_iter()
+            .take(WORST_MAX)
+            .map(|(sku, (units, listings))| {
+                vec![Cell::from(sku), Cell::Whole(units), whole(listings)]
+            })
+            .collect(),
+    }
+}
