@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::life::{
+    ListingsRebook, StockAdjust, StockCount, StockExpect, StockHold, StockReceive, StockRelease,
+    StockRename, StockTransfer,
+};
 use super::time;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, LocationId, Sku};
@@ -29,6 +33,59 @@ pub enum Stock {
     ///
     /// Example: onhand stock set MUG-1 12 --reason "counted the shelf"
     Set(StockSet),
+    /// Take in what was counted while orders went on, from a CSV file
+    ///
+    /// Columns: sku, counted, and if wanted location, `counted_at`, picked; in any order. A row is what was there at a time:
+    /// the difference to the book of that time is entered, and what moved since stays moved. Units that were picked for
+    /// orders and not shipped are in the numbers with --picked-included; else `picked` says how many they were. If
+    /// neither says so, anything between none and all promised units may have been picked, and only what lies outside of
+    /// that is a difference. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand stock count bins.csv --at 2026-11-25T10:05:00Z
+    Count(StockCount),
+    /// Take in goods that arrived, bought or returned, from a CSV file
+    ///
+    /// Columns: sku, quantity, reference, and if wanted location, po, line, condition (sellable, damaged or inspect),
+    /// `received_at`. A receipt is known by its reference, its purchase order and its line, so that repeating a file changes
+    /// nothing. What is damaged or to be inspected is there and not for sale. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand stock receive delivery.csv --dry-run
+    Receive(StockReceive),
+    /// Take in what was ordered from suppliers, from a CSV file
+    ///
+    /// Columns: po, sku, quantity, and if wanted line, location, due. What is ordered is incoming and not for sale. The
+    /// quantity is all that is ordered on that line: a row with another one changes it, 0 ends it.
+    ///
+    /// Example: onhand stock expect orders.csv
+    Expect(StockExpect),
+    /// Take in what goes from one location to another, from a CSV file, or show it
+    ///
+    /// Columns: transfer, sku, from, to, quantity, and if wanted received, at. Quantity is what was sent so far, received
+    /// what has arrived so far: a row is repeated with higher numbers as goods arrive. What is on the way is nowhere for
+    /// sale. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand stock transfer moves.csv
+    Transfer(StockTransfer),
+    /// Change what is on hand of one SKU by a difference
+    ///
+    /// Example: onhand stock adjust MUG-1 -2 --reason "broken at the photo shoot"
+    Adjust(StockAdjust),
+    /// Keep units of one SKU for something: they are there and not for sale
+    ///
+    /// Repeated with the same name it changes for how many or how long.
+    ///
+    /// Example: onhand stock hold fair-2026 MUG-1 6 --reason "trade fair" --until 2026-12-01T08:00:00Z
+    Hold(StockHold),
+    /// End a hold
+    ///
+    /// Example: onhand stock release fair-2026
+    Release(StockRelease),
+    /// Give a SKU another name
+    ///
+    /// What is promised, counted and owed stays with the goods. Orders that still name the old one are booked on the new one, unless other goods get the old name.
+    ///
+    /// Example: onhand stock rename MUG-1 MUG-BLUE
+    Rename(StockRename),
 }
 
 /// Arguments of `stock show`.
@@ -37,6 +94,12 @@ pub struct StockShow {
     /// Only these
     #[arg(value_name = "SKU")]
     pub skus: Vec<Sku>,
+    /// As it was at that time, by what is known of it now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<Timestamp>,
+    /// With --at: by what had been written down then
+    #[arg(long, requires = "at")]
+    pub as_written: bool,
 }
 
 /// Arguments of `stock import`.
@@ -71,6 +134,9 @@ pub struct StockSet {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `listings …`
@@ -101,6 +167,14 @@ pub enum Listings {
     ///
     /// Example: onhand listings check
     Check(ListingsShow),
+    /// Move orders to the goods that a corrected mapping names
+    ///
+    /// Order lines that were booked by another mapping than holds now, and that still promise something, are taken back
+    /// from the goods that they were booked as, by entries of their own. A changed recipe is no other mapping. Exit code 1
+    /// if lines were moved with --dry-run.
+    ///
+    /// Example: onhand listings rebook --channel shop --listing 17 --dry-run
+    Rebook(ListingsRebook),
 }
 
 /// Arguments of `listings show` and `listings check`.

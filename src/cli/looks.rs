@@ -31,6 +31,9 @@ pub struct Explain {
     /// Only this channel
     #[arg(long, value_name = "ID")]
     pub channel: Option<ChannelId>,
+    /// Also show every entry that made the stock what it is, with who or what caused it
+    #[arg(long)]
+    pub history: bool,
 }
 
 /// Arguments of `audit`.

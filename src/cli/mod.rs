@@ -3,6 +3,7 @@
 #[cfg(feature = "sales")]
 mod classify;
 mod goods;
+mod life;
 mod looks;
 mod runs;
 
@@ -20,6 +21,11 @@ pub use classify::{Classify, ColumnNames};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
+};
+pub use life::{
+    GoodsAt, Incidents, IncidentsAdd, IncidentsImport, IncidentsList, IncidentsResolve,
+    ListingsRebook, RemedyWord, Saying, StockAdjust, StockCount, StockExpect, StockHold,
+    StockReceive, StockRelease, StockRename, StockTransfer,
 };
 pub use looks::{
     Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
@@ -100,6 +106,9 @@ pub enum Command {
     /// What bundles are made of
     #[command(subcommand)]
     Bundles(Bundles),
+    /// What was sold and was not there
+    #[command(subcommand)]
+    Incidents(Incidents),
     /// Credentials and webhooks of the channels, and holding them
     #[command(subcommand)]
     Channels(Channels),

@@ -8,8 +8,8 @@ use super::seller::Seller;
 use crate::cli::Audit;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Shown;
-use crate::domain::ids::{ChannelId, Sku};
-use crate::domain::stock::{Cause, Movement};
+use crate::domain::ids::Sku;
+use crate::domain::stock::Movement;
 use crate::exit::{Failure, Found};
 use crate::ledger::tables::{AuditEntry, EntryLine, EventLine, Result as StoreResult, Tables};
 use crate::output::{Cell, Out};
@@ -97,11 +97,36 @@ fn story(tables: &mut dyn Tables, subject: &str) -> StoreResult<Vec<Happened>> {
     }
     if let Ok(sku) = Sku::new(subject) {
         entries.extend(tables.entries_of_sku(&sku)?);
+        story.extend(names(tables, &sku)?);
     }
     story.extend(entries.iter().map(of_entry));
     story.sort();
     story.dedup();
     Ok(story)
+}
+
+/// Names that a SKU had, and what happened to it under them; and what its name was before.
+fn names(tables: &mut dyn Tables, sku: &Sku) -> StoreResult<Vec<Happened>> {
+    let mut found = Vec::new();
+    for alias in tables.aliases(sku)? {
+        found.push(Happened {
+            at: alias.until,
+            rank: 3,
+            id: 0,
+            kind: "name".to_owned(),
+            channel: None,
+            subject: alias.sku.as_str().to_owned(),
+            says: format!("{} was called {} until then", alias.sku, alias.alias),
+        });
+        if alias.sku == *sku {
+            let rows = tables.audit_of(alias.alias.as_str())?;
+            let under = |row: &AuditEntry| {
+                row.at <= alias.until && alias.since.is_none_or(|since| since <= row.at)
+            };
+            found.extend(rows.into_iter().filter(under).map(of_audit));
+        }
+    }
+    Ok(found)
 }
 
 fn of_event(event: &EventLine) -> Happened {
@@ -131,18 +156,8 @@ fn of_event(event: &EventLine) -> Happened {
 
 fn of_entry(line: &EntryLine) -> Happened {
     let entry = &line.entry;
-    let channel: Option<&ChannelId> = match &entry.cause {
-        Cause::Order { channel, .. } => Some(channel),
-        Cause::Count { .. } | Cause::SeenByCount { .. } | Cause::Adjustment { .. } => None,
-    };
-    let cause = match &entry.cause {
-        Cause::Order { order, line, .. } => format!("order {order}, line {line}"),
-        Cause::SeenByCount { counted_at } => {
-            format!("the count of {counted_at} had seen it already")
-        }
-        Cause::Count { counted, by, .. } => format!("counted {counted} by {by}"),
-        Cause::Adjustment { reason, by } => format!("{reason}, by {by}"),
-    };
+    let channel = entry.cause.line().map(|(channel, ..)| channel);
+    let cause = entry.cause.words();
     Happened {
         at: line.recorded_at,
         rank: 1,
@@ -159,7 +174,8 @@ fn of_entry(line: &EntryLine) -> Happened {
     }
 }
 
-fn moves(movement: Movement) -> String {
+/// What changed, in words.
+pub(super) fn moves(movement: Movement) -> String {
     let parts = [
         ("on_hand", movement.on_hand),
         ("committed", movement.committed),

@@ -27,7 +27,7 @@ use crate::domain::ids::ChannelId;
 use crate::domain::lane::LaneRules;
 use crate::domain::retry::Ladder;
 use crate::exit::Failure;
-use crate::ledger::{Ledger, counts};
+use crate::ledger::{Ledger, counts, moves};
 use crate::runtime::admin::{self, Admin};
 use crate::runtime::desk::Desk;
 use crate::runtime::fetcher::{Fetcher, Source};
@@ -214,6 +214,16 @@ impl Daemon {
                 }
             }
         });
+        let (timed, rung, stop) = (Arc::clone(seller), bell.clone(), self.stop.clone());
+        self.run("the look-out for what time brings", async move {
+            while !paused(&stop, OTHERS_EVERY).await {
+                match pass_time(&timed).await {
+                    Ok(true) => rung.sweep(),
+                    Ok(false) => {}
+                    Err(error) => warn!(%error, "what time brings waits for the store: {error}"),
+                }
+            }
+        });
         let (asked, rung, stop) = (Arc::clone(seller), bell.clone(), self.stop.clone());
         self.run("the work that is handed over", async move {
             while !paused(&stop, OTHERS_EVERY).await {
@@ -306,7 +316,23 @@ pub(super) async fn prepare(seller: &Seller) -> Result<(), Failure> {
         .ledger
         .write(move |tables| counts::book_parked(tables, &rules, now))
         .await?;
+    pass_time(seller).await?;
     Ok(())
+}
+
+/// Enters what has come about by time alone, if there is anything; whether there was (rule R11).
+async fn pass_time(seller: &Seller) -> Result<bool, Failure> {
+    let now = seller.now();
+    let next = seller.ledger.read(|tables| tables.next_moment()).await?;
+    if next.is_none_or(|next| next > now) {
+        return Ok(false);
+    }
+    let rules = seller.book_rules.clone();
+    let passed = seller
+        .ledger
+        .write(move |tables| moves::pass_time(tables, &rules, now))
+        .await?;
+    Ok(passed)
 }
 
 /// A plan that differs from the last one raises the versions of all SKUs, in chunks, so that every listing is looked at.

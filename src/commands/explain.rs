@@ -11,17 +11,56 @@ use crate::domain::bundle;
 use crate::domain::clock::Timestamp;
 use crate::domain::delivery::Shown;
 use crate::domain::desired::Part;
-use crate::domain::ids::{ChannelId, ListingId, Sku};
+use crate::domain::ids::{ChannelId, ListingId, LocationId, Sku};
+use crate::domain::stock::Movement;
 use crate::domain::tier::Tier;
 use crate::exit::{Failure, Found};
 use crate::ledger::StoreError;
-use crate::ledger::tables::{ListingState, Selection};
+use crate::ledger::life::Alias;
+use crate::ledger::tables::{EntryLine, ListingState, Selection};
 use crate::output::{Cell, Format, Out};
 
 #[derive(Serialize)]
 struct Explained {
     sku: Sku,
+    /// Names that it had, and until when.
+    names: Vec<Alias>,
     channels: Vec<ExplainedListing>,
+    /// What made the stock what it is; the entries add up to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<Entered>>,
+}
+
+/// One entry of the books.
+#[derive(Serialize)]
+struct Entered {
+    at: Timestamp,
+    recorded_at: Timestamp,
+    location: LocationId,
+    moved: Movement,
+    cause: String,
+}
+
+impl Entered {
+    fn of(line: EntryLine) -> Self {
+        Self {
+            at: line.entry.at,
+            recorded_at: line.recorded_at,
+            location: line.entry.location,
+            moved: line.entry.movement,
+            cause: line.entry.cause.words(),
+        }
+    }
+
+    fn words(&self) -> String {
+        format!(
+            "  {}  {} at {} ({})",
+            self.at,
+            super::audit::moves(self.moved),
+            self.location,
+            self.cause
+        )
+    }
 }
 
 /// The parts add up to `desired`.
@@ -56,7 +95,20 @@ pub(super) async fn explain(
     expect_known(seller, &args.sku).await?;
     let listings = fed_by(&args, seller).await?;
     let held = held(seller).await?;
+    let sku = args.sku.clone();
+    let wanted = args.history;
+    let read = seller.ledger.read(move |tables| {
+        let history = if wanted {
+            Some(tables.entries_of_sku(&sku)?)
+        } else {
+            None
+        };
+        Ok((tables.aliases(&sku)?, history))
+    });
+    let (names, history) = read.await?;
     let body = Explained {
+        names,
+        history: history.map(|lines| lines.into_iter().map(Entered::of).collect()),
         channels: listings
             .iter()
             .map(|state| explained(state, seller, &held))
@@ -70,8 +122,18 @@ pub(super) async fn explain(
         ));
     }
     if out.format() == Format::Table {
+        for name in &body.names {
+            let Alias {
+                alias, sku, until, ..
+            } = name;
+            out.note(format!("{sku} was called {alias} until {until}"));
+        }
         for listing in &body.channels {
             out.text(&story(listing))?;
+        }
+        if let Some(history) = &body.history {
+            let lines: Vec<_> = history.iter().map(Entered::words).collect();
+            out.text(&format!("entries of {}\n{}", body.sku, lines.join("\n")))?;
         }
         return Ok(Found::Nothing);
     }
@@ -133,7 +195,12 @@ fn explained(
     if let Some(why) = &state.not_publishable {
         waiting.push(format!("its quantity cannot be set: {why}"));
     } else if !state.publishable() {
-        waiting.push("the marketplace holds the goods, so nothing is sent".to_owned());
+        let counted = state.feeds.iter().any(|feed| feed.tracked);
+        waiting.push(if counted || state.feeds.is_empty() {
+            "the marketplace holds the goods, so nothing is sent".to_owned()
+        } else {
+            "its stock is not counted, so nothing is sent".to_owned()
+        });
     }
     waiting.extend(
         held.iter()
@@ -212,6 +279,9 @@ fn story(listing: &ExplainedListing) -> String {
     });
     if let Some(at) = listing.verified_at {
         lines.push(format!("  {:>8}  last read back at {at}", ""));
+    }
+    if let Some(at) = listing.until {
+        lines.push(format!("  {:>8}  changes by itself at {at}", ""));
     }
     if listing.shortage > 0 {
         lines.push(format!(

@@ -13,6 +13,7 @@ mod erase;
 mod explain;
 mod exports;
 mod imports;
+mod incidents;
 mod keeping;
 mod known;
 mod listen;
@@ -20,9 +21,11 @@ mod listings;
 mod listings_import;
 mod lock;
 mod matching;
+mod papers;
 mod pass;
 mod plan;
 mod plan_file;
+mod rebook;
 mod reconcile;
 mod requests;
 mod schedule;
@@ -31,7 +34,11 @@ mod setup;
 mod sheet;
 mod status;
 mod stock;
+mod stock_adjust;
+mod stock_count;
 mod stock_import;
+mod stock_receive;
+mod stock_transfer;
 mod sync;
 mod watch;
 
@@ -145,6 +152,16 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         Command::Stock(Stock::Show(args)) => stock::show(args, seller, out).await,
         Command::Stock(Stock::Set(args)) => stock::set(args, seller, out).await,
         Command::Stock(Stock::Import(args)) => stock_import::import(args, seller, out).await,
+        Command::Stock(Stock::Count(args)) => stock_count::count(args, seller, out).await,
+        Command::Stock(Stock::Receive(args)) => stock_receive::receive(args, seller, out).await,
+        Command::Stock(Stock::Expect(args)) => stock_receive::expect(args, seller, out).await,
+        Command::Stock(Stock::Transfer(args)) => stock_transfer::transfer(args, seller, out).await,
+        Command::Stock(Stock::Adjust(args)) => stock_adjust::adjust(args, seller, out).await,
+        Command::Stock(Stock::Hold(args)) => stock_adjust::hold(args, seller, out).await,
+        Command::Stock(Stock::Release(args)) => stock_adjust::release(args, seller, out).await,
+        Command::Stock(Stock::Rename(args)) => rebook::rename(args, seller, out).await,
+        Command::Listings(Listings::Rebook(args)) => rebook::rebook(args, seller, out).await,
+        Command::Incidents(command) => incidents::run(command, seller, out).await,
         Command::Listings(Listings::Show(args)) => listings::show(args, seller, out).await,
         Command::Listings(Listings::Check(args)) => listings::check(args, seller, out).await,
         Command::Listings(Listings::Import(args)) => {

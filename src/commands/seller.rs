@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 
 use super::calls::{CallAudit, StoredTokens};
 use crate::channels::{Channel, Profile, platform};
-use crate::config::{ChannelConfig, Environment, Mode, Settings};
+use crate::config::{ChannelConfig, Environment, Mode, Role, Settings};
 use crate::domain::catalog::Folding;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::decide::ChannelRules;
 use crate::domain::ids::{ChannelId, LocationId};
+use crate::domain::incident::pools;
 use crate::domain::policy::Policy;
 use crate::exit::Failure;
 use crate::ledger::Ledger;
@@ -245,6 +246,7 @@ pub fn policy(settings: &Settings) -> Policy {
         pins: settings.tiers.pin.clone(),
         unclassified: Some(settings.tiers.default),
         places: settings.channels.values().map(places).collect(),
+        promises: settings.promises.clone(),
     }
 }
 
@@ -273,7 +275,15 @@ pub fn book_rules(settings: &Settings, env: &Environment) -> BookRules {
         };
         Some((config.id.clone(), books))
     };
-    settings.channels.values().filter_map(books).collect()
+    let places = settings
+        .channels
+        .values()
+        .filter(|config| config.role == Role::Shop);
+    BookRules {
+        pools: pools(places.map(|config| config.locations.as_slice())),
+        channels: settings.channels.values().filter_map(books).collect(),
+        promises: Arc::new(settings.promises.clone()),
+    }
 }
 
 /// How a channel's SKU texts are compared with ours.

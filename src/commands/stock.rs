@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::imports::book_waiting;
+use super::imports::{book_waiting, write};
 use super::known::expect_known;
+use super::papers::counted_here;
 use super::seller::Seller;
 use crate::cli::{StockSet, StockShow};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::{LocationId, Sku};
 use crate::domain::quantity::Balance;
 use crate::domain::stock::Basis;
@@ -18,6 +20,8 @@ use crate::output::{Cell, Out};
 
 #[derive(Serialize)]
 struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
     skus: Vec<ShownSku>,
 }
 
@@ -57,8 +61,21 @@ pub(super) async fn show(
     for sku in &args.skus {
         expect_known(seller, sku).await?;
     }
-    let lines = seller.ledger.read(|tables| tables.stock()).await?;
-    let body = grouped(&lines, &args.skus);
+    let (at, as_written) = (args.at, args.as_written);
+    if at.is_some_and(|at| at > seller.now()) {
+        return Err(Failure::call(
+            "show stock of a time that has not come yet; hint: check --at",
+        ));
+    }
+    let lines = seller
+        .ledger
+        .read(move |tables| match at {
+            Some(at) => tables.stock_at(at, as_written),
+            None => tables.stock(),
+        })
+        .await?;
+    let mut body = grouped(&lines, &args.skus);
+    body.at = at;
     let rows: Vec<_> = body.skus.iter().flat_map(rows).collect();
     out.result("onhand.stock_show/1", &body, HEADERS, &rows)?;
     if body.skus.is_empty() {
@@ -91,6 +108,7 @@ fn grouped(lines: &[StockLine], only: &[Sku]) -> Shown {
         locations,
     };
     Shown {
+        at: None,
         skus: skus.into_iter().map(shown).collect(),
     }
 }
@@ -112,7 +130,7 @@ fn rows(sku: &ShownSku) -> impl Iterator<Item = Vec<Cell>> {
 /// Stores a number that a person said, as a count.
 pub(super) async fn set(args: StockSet, seller: &Seller, out: &mut Out) -> Result<Found, Failure> {
     let named = args.location.as_ref().map(LocationId::as_str);
-    let location = seller.location(named).map_err(Failure::Call)?;
+    let location = counted_here(seller, named).map_err(Failure::Call)?;
     let now = seller.now();
     let at = args.at.unwrap_or(now);
     if at > now {
@@ -134,11 +152,15 @@ pub(super) async fn set(args: StockSet, seller: &Seller, out: &mut Out) -> Resul
         Some(reason) => format!("user: {reason}"),
         None => "user".to_owned(),
     };
-    let found = seller
-        .ledger
-        .write(move |tables| counts::count(tables, std::slice::from_ref(&row), &by, now))
-        .await?;
-    book_waiting(seller).await?;
+    let found = write(seller, args.dry_run, move |tables| {
+        counts::count(tables, std::slice::from_ref(&row), &by, now)
+    })
+    .await?;
+    if args.dry_run {
+        out.note("dry run: nothing was changed");
+    } else {
+        book_waiting(seller).await?;
+    }
     let rows: Vec<Vec<Cell>> = found
         .iter()
         .map(|found| {
@@ -153,7 +175,7 @@ pub(super) async fn set(args: StockSet, seller: &Seller, out: &mut Out) -> Resul
         })
         .collect();
     let headers = &["sku", "location", "book", "counted", "variance", "on_hand"];
-    let body = serde_json::json!({ "at": at, "counts": found });
+    let body = serde_json::json!({ "at": at, "dry_run": args.dry_run, "counts": found });
     out.result("onhand.stock_set/1", &body, headers, &rows)?;
     Ok(Found::Nothing)
 }

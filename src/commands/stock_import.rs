@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::imports::{Summary, book_waiting, write};
 use super::known::BUNDLE;
+use super::papers::counted_here;
 use super::seller::Seller;
 use super::sheet::{self, Row, Sheet, needed, wanted};
 use crate::cli::StockImport;
@@ -127,7 +128,7 @@ fn counted(limits: &Limits<'_>) -> impl Fn(&Sheet, &Row) -> Result<Counted, Stri
         if limits.recipes.contains_key(&sku) {
             return Err(BUNDLE.to_owned());
         }
-        let location = limits.seller.location(sheet.field(row, "location"))?;
+        let location = counted_here(limits.seller, sheet.field(row, "location"))?;
         let most = i64::from(QUANTITY_MAX);
         let units = match limits.basis {
             Basis::OnHand => sheet.whole(row, "on_hand", 0, most)?,

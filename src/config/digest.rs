@@ -45,6 +45,14 @@ impl Settings {
         for (sku, category) in &self.categories {
             lines.push(format!("category {sku:?} {category:?}"));
         }
+        lines.extend(self.buffer_lines());
+        lines.extend(self.promise_lines());
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn buffer_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         let buffers = &self.buffers;
         lines.push(format!("buffer default {}", buffers.default));
         lines.extend(
@@ -71,8 +79,29 @@ impl Settings {
                 .iter()
                 .map(|(k, rule)| format!("buffer sku {k:?} {rule}")),
         );
-        lines.push(String::new());
-        lines.join("\n")
+        lines
+    }
+
+    fn promise_lines(&self) -> Vec<String> {
+        let promises = &self.promises;
+        let mut lines = Vec::new();
+        lines.extend(
+            promises
+                .untracked
+                .iter()
+                .map(|sku| format!("promise untracked {sku:?}")),
+        );
+        lines.extend(
+            promises
+                .backorder
+                .iter()
+                .map(|(k, cap)| format!("promise backorder {k:?} {cap}")),
+        );
+        lines.extend(promises.daily.iter().map(|(k, units)| {
+            let from = promises.day_starts_utc;
+            format!("promise daily {k:?} {units} from {from}")
+        }));
+        lines
     }
 
     /// SHA-256 of [`Settings::plan_text`], in hex.

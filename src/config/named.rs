@@ -9,6 +9,8 @@ use super::read::{Placed, Reader, Section};
 use super::settings::{Authority, LOCATION_IMPLIED, TierSettings};
 use crate::domain::buffer::{BufferRule, Buffers};
 use crate::domain::ids::{ChannelId, LocationId, NameError, Sku};
+use crate::domain::promise::{Backorder, Promises};
+use crate::domain::quantity::QUANTITY_MAX;
 use crate::domain::tier::Tier;
 
 /// A name of the user, or a problem at its place.
@@ -224,6 +226,57 @@ pub(super) fn buffers<'t>(
         category: by_category,
         sku: by_sku,
     }
+}
+
+/// What may be sold that is not on the shelf. Each SKU is promised in one way only.
+pub(super) fn promises<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Promises {
+    let mut table = root.section(r, "promises");
+    let mut found = Promises {
+        day_starts_utc: table.number(r, "day_starts_utc", 0, 0..=23),
+        ..Promises::default()
+    };
+    for text in table.texts(r, "untracked").unwrap_or_default() {
+        match Sku::new(&text.value) {
+            Ok(sku) => drop(found.untracked.insert(sku)),
+            Err(error) => r.refuse(&text, error, ""),
+        }
+    }
+    let mut section = table.section(r, "backorder").of_names();
+    for key in section.names() {
+        let cap = section.text_or_number(r, &key);
+        let (Some(sku), Some(cap)) = (name(r, &section, &key, Sku::new), cap) else {
+            continue;
+        };
+        match cap.value.parse::<Backorder>() {
+            Ok(backorder) => drop(found.backorder.insert(sku, backorder)),
+            Err(says) => r.refuse(&cap, says, ""),
+        }
+    }
+    let mut section = table.section(r, "daily").of_names();
+    for key in section.names() {
+        let units = section.number(r, &key, 0, 0..=QUANTITY_MAX);
+        if let Some(sku) = name(r, &section, &key, Sku::new) {
+            found.daily.insert(sku, units);
+        }
+    }
+    let twice: Vec<_> = found
+        .untracked
+        .iter()
+        .filter(|sku| found.backorder.contains_key(*sku) || found.daily.contains_key(*sku))
+        .cloned()
+        .collect();
+    for sku in twice {
+        let says = format!(
+            "{:?} is not counted, so that no cap can hold for it",
+            sku.as_str()
+        );
+        let hint = "leave it out of [promises] untracked, or of the other tables".to_owned();
+        let place = table.place_of(r, "untracked");
+        let key = table.path_of("untracked");
+        r.problem(place, &key, Wrong::Value(says), Some(hint));
+    }
+    table.finish(r);
+    found
 }
 
 fn named_buffers<'t, K: Ord>(

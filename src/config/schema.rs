@@ -9,7 +9,7 @@ use super::Loaded;
 use super::channel::{Around, checked_url};
 use super::check;
 use super::env::{Environment, PREFIX};
-use super::named::{authorities, buffers, categories, channels, locations, tiers};
+use super::named::{authorities, buffers, categories, channels, locations, promises, tiers};
 use super::problem::{Problem, Wrong, nearest};
 use super::read::{Placed, Reader, Section};
 use super::runs;
@@ -111,6 +111,7 @@ fn root<'t>(
     let tiers = tiers(r, &mut root);
     let categories = categories(r, &mut root);
     let buffers = buffers(r, &mut root, &channel_names);
+    let promises = promises(r, &mut root);
     root.finish(r);
     unknown_variables(r);
     Settings {
@@ -127,6 +128,7 @@ fn root<'t>(
         tiers,
         categories,
         buffers,
+        promises,
         channels,
     }
 }
@@ -350,6 +352,8 @@ fn unknown_variables(r: &mut Reader<'_>) {
                 "BUFFERS__CATEGORY__",
                 "BUFFERS__SKU__",
                 "TIERS__PIN__",
+                "PROMISES__BACKORDER__",
+                "PROMISES__DAILY__",
             ]
             .iter()
             .any(|prefix| rest.starts_with(prefix));

@@ -10,6 +10,7 @@ use super::runs::{ReconcileSettings, ScheduleSettings};
 use super::secret::SecretRef;
 use crate::domain::buffer::Buffers;
 use crate::domain::ids::{ChannelId, LocationId, Sku};
+use crate::domain::promise::Promises;
 use crate::domain::tier::Tier;
 
 /// The location that is there when none is declared.
@@ -64,6 +65,8 @@ pub struct Settings {
     pub categories: BTreeMap<Sku, String>,
     /// `[buffers]`
     pub buffers: Buffers,
+    /// `[promises]`
+    pub promises: Promises,
     /// `[channels]`
     pub channels: BTreeMap<ChannelId, ChannelConfig>,
 }
@@ -85,6 +88,7 @@ impl Default for Settings {
             tiers: TierSettings::default(),
             categories: BTreeMap::new(),
             buffers: Buffers::default(),
+            promises: Promises::default(),
             channels: BTreeMap::new(),
         }
     }

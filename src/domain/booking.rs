@@ -3,16 +3,16 @@
 //! The record keeps the states that an order was seen in, by version. Everything that is booked is a function of that
 //! set, so that messages may come in any order and any number of times (design D1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
-use super::ids::LineId;
+use super::ids::{LineId, LocationId};
 use super::order::{
-    Known, LineTarget, OrderSnapshot, Standing, Version, better_baseline, standing,
+    Known, LineTarget, OrderSnapshot, Part, Pending, Standing, Version, better_baseline, standing,
 };
-use super::stock::{Basis, Count, Movement, Overflow, effect};
+use super::stock::{Count, Movement, Overflow, effect};
 
 /// Most states that are kept of one order. More come only from a shop that edits one order without end; then one in the
 /// middle is dropped, which neither the newest state nor a usual baseline is.
@@ -25,6 +25,28 @@ struct State {
     read_at: Option<Timestamp>,
     /// In the order of line ids.
     lines: Vec<(LineId, LineTarget)>,
+    /// Of lines of which the channel said where they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    places: BTreeMap<LineId, Whereabouts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<Pending>,
+}
+
+/// Where the channel says that a line is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+struct Whereabouts {
+    /// What is not elsewhere.
+    location: Option<LocationId>,
+    elsewhere: Vec<Part>,
+}
+
+/// What is true of a line at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Here {
+    /// In units of the listing.
+    pub target: LineTarget,
+    /// Of what was returned here, units that are not for sale.
+    pub damaged: u32,
 }
 
 impl State {
@@ -37,7 +59,65 @@ impl State {
             version: snapshot.version,
             read_at: snapshot.read_at,
             lines: lines.collect(),
+            places: snapshot
+                .lines
+                .iter()
+                .filter(|line| line.location.is_some() || !line.elsewhere.is_empty())
+                .map(|line| {
+                    let whereabouts = Whereabouts {
+                        location: line.location.clone(),
+                        elsewhere: line.elsewhere.clone(),
+                    };
+                    (line.line.clone(), whereabouts)
+                })
+                .collect(),
+            pending: snapshot.pending,
         }
+    }
+
+    /// What of a line is at a place, if what the channel does not place is at `rest`.
+    fn here(
+        &self,
+        line: &LineId,
+        target: LineTarget,
+        place: &LocationId,
+        rest: &LocationId,
+    ) -> Here {
+        let none = Whereabouts::default();
+        let known = self.places.get(line).unwrap_or(&none);
+        let mut here = Here::default();
+        if known.location.as_ref().unwrap_or(rest) == place {
+            let left = |all: u32, part: fn(&LineTarget) -> u32| {
+                let parts = known.elsewhere.iter().map(|at| part(&at.target));
+                parts.fold(all, u32::saturating_sub)
+            };
+            here.target = LineTarget {
+                shipped: left(target.shipped, |part| part.shipped),
+                committed: left(target.committed, |part| part.committed),
+                returned: left(target.returned, |part| part.returned),
+                taken_by_channel: 0,
+            };
+        }
+        for part in known
+            .elsewhere
+            .iter()
+            .filter(|part| part.location == *place)
+        {
+            let more = part.target;
+            here.target.shipped = here.target.shipped.saturating_add(more.shipped);
+            here.target.committed = here.target.committed.saturating_add(more.committed);
+            here.target.returned = here.target.returned.saturating_add(more.returned);
+            here.damaged = here.damaged.saturating_add(part.damaged);
+        }
+        // A part says where something is, not how much is promised: that is said by the whole.
+        here.target.committed = here.target.committed.min(target.committed);
+        here
+    }
+
+    /// Of two states of one version the heavier one stands, so that any order of arrival ends alike.
+    fn weight(&self) -> impl Ord {
+        let places: Vec<_> = self.places.iter().collect();
+        (self.read_at, &self.lines, self.pending, places)
     }
 
     fn line(&self, line: &LineId) -> Option<LineTarget> {
@@ -54,6 +134,9 @@ pub struct OrderRecord {
     /// When it was placed: the earliest time that any message named.
     pub placed_at: Timestamp,
     states: Vec<State>,
+    /// The end of its time as a pending order that was entered as past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lapsed: Option<Timestamp>,
 }
 
 impl OrderRecord {
@@ -62,6 +145,7 @@ impl OrderRecord {
         Self {
             placed_at: snapshot.placed_at,
             states: vec![State::of(snapshot)],
+            lapsed: None,
         }
     }
 
@@ -81,7 +165,7 @@ impl OrderRecord {
         {
             Ok(known) => {
                 if let Some(old) = self.states.get_mut(known)
-                    && (new.read_at, &new.lines) > (old.read_at, &old.lines)
+                    && new.weight() > old.weight()
                 {
                     *old = new;
                 }
@@ -111,51 +195,116 @@ impl OrderRecord {
     }
 
     /// What should be true of a line now. Of a line that the newest state does not have nothing is promised and nothing
-    /// is taken; what it shipped stays shipped.
+    /// is taken; what it shipped stays shipped. A pending order whose time is past promises nothing.
     pub fn target(&self, line: &LineId) -> LineTarget {
         let newest = self.states.last().and_then(|state| state.line(line));
-        newest.unwrap_or_else(|| {
+        let mut target = newest.unwrap_or_else(|| {
             let last = self.states.iter().rev().find_map(|state| state.line(line));
             LineTarget {
                 committed: 0,
                 taken_by_channel: 0,
                 ..last.unwrap_or_default()
             }
-        })
+        });
+        if let Some(until) = self.pending_until()
+            && self.lapsed >= Some(until)
+        {
+            target.committed = 0;
+        }
+        target
     }
 
-    /// What a count already holds of a line; `None` if the order was not placed before it.
-    pub fn baseline(&self, line: &LineId, counted_at: Timestamp) -> Option<LineTarget> {
+    /// Until when the order promises its units, if it is pending.
+    pub fn pending_until(&self) -> Option<Timestamp> {
+        self.states.last()?.pending?;
+        let ends = self.states.iter().rev().map_while(|state| state.pending);
+        let mut said = ends.filter_map(|pending| match pending {
+            Pending::Until(until) => Some(until),
+            Pending::AsBefore => None,
+        });
+        said.next()
+    }
+
+    /// When the order's promise ends by time alone, if that was not entered yet.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.pending_until()
+            .filter(|until| self.lapsed < Some(*until))
+    }
+
+    /// Its time as a pending order is past.
+    pub fn lapse(&mut self, until: Timestamp) {
+        self.lapsed = self.lapsed.max(Some(until));
+    }
+
+    /// Every place that any state names for a line.
+    pub fn places(&self, line: &LineId) -> BTreeSet<LocationId> {
+        let known = self
+            .states
+            .iter()
+            .filter_map(|state| state.places.get(line));
+        known
+            .flat_map(|known| {
+                let parts = known.elsewhere.iter().map(|part| &part.location);
+                known.location.iter().chain(parts)
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Where what the channel does not place is: where the newest state that says anything says, else `fallback`.
+    fn rest<'a>(&'a self, line: &LineId, fallback: &'a LocationId) -> &'a LocationId {
+        let mut said = self.states.iter().rev().filter_map(|state| {
+            let known = state.places.get(line)?;
+            known.location.as_ref()
+        });
+        said.next().unwrap_or(fallback)
+    }
+
+    /// The state that a count saw; `None` if the order was not placed before it.
+    fn baseline_state(&self, counted_at: Timestamp) -> Option<&State> {
         if self.placed_at >= counted_at {
             return None;
         }
-        let best = self.states.iter().reduce(|best, next| {
+        self.states.iter().reduce(|best, next| {
             if better_baseline(next.version, best.version, counted_at) {
                 next
             } else {
                 best
             }
-        })?;
-        Some(best.line(line).unwrap_or_default())
+        })
     }
 
-    /// What a line should have done to one SKU that it needs `units` of, counted as `count` says.
+    /// What a line should have done, at one place, to one SKU that it needs `units` of, counted there as `count` says. What
+    /// the channel never placed is at `fallback`.
     ///
     /// # Errors
     /// [`Overflow`] if it does not fit.
-    pub fn effect(
+    pub fn effect_at(
         &self,
         line: &LineId,
+        (place, fallback): (&LocationId, &LocationId),
         count: Option<Count>,
         units: u32,
     ) -> Result<Movement, Overflow> {
-        let baseline =
-            count.and_then(|Count { at, basis }| Some((self.baseline(line, at)?, basis)));
-        let (target, baseline) = (
-            self.target(line),
-            baseline.map(|(before, basis): (LineTarget, Basis)| (before, basis)),
-        );
-        effect(target, baseline, units)
+        let last = self
+            .states
+            .last()
+            .filter(|state| state.line(line).is_some())
+            .or_else(|| {
+                self.states
+                    .iter()
+                    .rev()
+                    .find(|state| state.line(line).is_some())
+            });
+        let now = last.map_or_else(Here::default, |state| {
+            state.here(line, self.target(line), place, self.rest(line, fallback))
+        });
+        let baseline = count.and_then(|Count { at, basis }| {
+            let state = self.baseline_state(at)?;
+            let before = state.line(line).unwrap_or_default();
+            Some((state.here(line, before, place, fallback), basis))
+        });
+        effect(now, baseline, units)
     }
 }
 
@@ -170,6 +319,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{ChannelId, OrderId};
     use crate::domain::order::LineSnapshot;
+    use crate::domain::stock::Basis;
 
     fn line(n: u8) -> LineId {
         LineId::new(&n.to_string()).unwrap()
@@ -178,6 +328,7 @@ mod tests {
     fn snapshot(at: i64, lines: &[(u8, u32, u32, u32)]) -> OrderSnapshot {
         OrderSnapshot {
             read_at: None,
+            pending: None,
             channel: ChannelId::new("shop").unwrap(),
             order: OrderId::new("500").unwrap(),
             version: Version {
@@ -192,6 +343,7 @@ mod tests {
                     listing: None,
                     sku: "A".into(),
                     location: None,
+                    elsewhere: Vec::new(),
                     target: LineTarget {
                         committed,
                         shipped,
@@ -202,6 +354,17 @@ mod tests {
                 .collect(),
         }
         .tidy()
+    }
+
+    fn main_place() -> LocationId {
+        LocationId::new("main").unwrap()
+    }
+
+    fn effect(record: &OrderRecord, line: &LineId, count: Option<Count>, units: u32) -> Movement {
+        let place = main_place();
+        record
+            .effect_at(line, (&place, &place), count, units)
+            .unwrap()
     }
 
     fn record(snapshots: &[OrderSnapshot]) -> OrderRecord {
@@ -220,7 +383,7 @@ mod tests {
             basis: Basis::OnHand,
         });
         for &(n, on_hand, committed) in expected {
-            let found = record.effect(&line(n), count, 1).unwrap();
+            let found = effect(&record, &line(n), count, 1);
             assert_eq!(
                 (found.on_hand, found.committed),
                 (on_hand, committed),
@@ -326,9 +489,9 @@ mod tests {
             prop_assert_eq!(&straight, &other);
             let count = count.map(|at| Count { at: Timestamp::from_millis(at), basis: Basis::Available });
             for line in straight.lines() {
-                let found = straight.effect(line, count, 2).unwrap();
+                let found = effect(&straight, line, count, 2);
                 prop_assert!(found.committed >= 0);
-                prop_assert_eq!(found, other.effect(line, count, 2).unwrap());
+                prop_assert_eq!(found, effect(&other, line, count, 2));
             }
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::booking::OrderRecord;
 use super::bundle::{self, Need, Recipes};
-use super::catalog::Mapping;
+use super::catalog::{Fulfilment, Mapping};
 use super::clock::Timestamp;
 use super::delivery::Shown;
 use super::ids::{ChannelId, LineId, ListingId, LocationId, OrderId, Sku};
@@ -31,6 +31,36 @@ pub struct Booked {
     pub count: Option<Count>,
     /// What it moved so far, one per need.
     pub moved: Vec<Movement>,
+    /// What it moved at other places, because the channel ships from there or took goods back there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub elsewhere: BTreeMap<LocationId, Elsewhere>,
+    /// The mapping by which it was booked, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<(Sku, u32)>,
+}
+
+/// What an order line did at a place that is not its first one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The count that it was measured against there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Count>,
+    /// What it moved so far, one per need.
+    pub moved: Vec<Movement>,
+}
+
+impl Booked {
+    /// What the line moved, place by place and need by need.
+    pub fn movements(&self) -> impl Iterator<Item = (&LocationId, &Need, &Movement)> {
+        let here = std::iter::once((&self.location, &self.moved));
+        let there = self.elsewhere.iter().map(|(place, at)| (place, &at.moved));
+        here.chain(there).flat_map(|(place, moved)| {
+            self.needs
+                .iter()
+                .zip(moved)
+                .map(move |(need, movement)| (place, need, movement))
+        })
+    }
 }
 
 /// One order line in the books.
@@ -81,6 +111,8 @@ pub struct StockRow {
     pub balances: Balances,
     /// The last opening or count.
     pub count: Option<Count>,
+    /// When somebody last said how many units are set aside.
+    pub aside_at: Option<Timestamp>,
 }
 
 /// How a channel is set up, as far as booking needs it.
@@ -133,6 +165,16 @@ pub struct Decided {
     pub parked: Vec<LineId>,
 }
 
+/// What was sold with one order line.
+struct Goods {
+    /// The goods of one unit of the listing, flattened.
+    needs: Vec<Need>,
+    /// The listing's own place.
+    own: Option<LocationId>,
+    /// The SKU and the factor that this comes from.
+    sold: (Sku, u32),
+}
+
 impl Books {
     /// The listing's own id and what it is, by the id or alias on an order line.
     pub fn listing(
@@ -152,11 +194,7 @@ impl Books {
     }
 
     /// The goods of one unit of what was sold: by the listing, else by the SKU text.
-    fn goods(
-        &self,
-        channel: &ChannelId,
-        line: &LineRow,
-    ) -> Option<(Vec<Need>, Option<LocationId>)> {
+    fn goods(&self, channel: &ChannelId, line: &LineRow) -> Option<Goods> {
         let listing = line
             .listing
             .as_ref()
@@ -168,6 +206,15 @@ impl Books {
                 .cloned()
         };
         let (sku, factor, location) = match mapping {
+            // What the marketplace ships from its own shelves is demand and no movement of ours (rules R41 and R42): the
+            // level that it reports of them has the sale in it already.
+            Some(mapping) if mapping.fulfilment == Fulfilment::Channel => {
+                return Some(Goods {
+                    needs: Vec::new(),
+                    own: mapping.location,
+                    sold: (mapping.sku, mapping.factor),
+                });
+            }
             Some(mapping) => (mapping.sku, mapping.factor, mapping.location),
             None => (by_text()?, 1, None),
         };
@@ -176,7 +223,11 @@ impl Books {
         for need in &mut needs {
             need.units = need.units.checked_mul(factor)?;
         }
-        Some((needs, location))
+        Some(Goods {
+            needs,
+            own: location,
+            sold: (sku, factor),
+        })
     }
 
     fn newest_count(&self, needs: &[Need], location: &LocationId) -> Option<Count> {
@@ -201,8 +252,8 @@ impl Books {
                 .entry((entry.sku.clone(), entry.location.clone()))
                 .or_default();
             row.balances = row.balances.after(entry.movement)?;
-            let seen = seen_by_count(&entry, row.count);
-            if let Some(seen) = &seen {
+            let seen = seen_by_count(&entry, row.count, row.aside_at);
+            for seen in &seen {
                 row.balances = row.balances.after(seen.movement)?;
             }
             if touched.insert(entry.sku.clone()) {
@@ -279,10 +330,139 @@ pub fn rebook(
     key: &(ChannelId, OrderId),
     rules: &ChannelRules,
 ) -> Result<BTreeSet<Sku>, Overflow> {
+    again(books, key, rules, None, &mut |_| {})
+}
+
+/// Ends the promise of a pending order whose time is past (rule R11). Nothing follows if it was paid meanwhile.
+///
+/// # Errors
+/// As [`decide`].
+pub fn lapse(
+    books: &mut Books,
+    key: &(ChannelId, OrderId),
+    rules: &ChannelRules,
+    now: Timestamp,
+) -> Result<BTreeSet<Sku>, Overflow> {
+    let Some(until) = books
+        .orders
+        .get(key)
+        .and_then(|order| order.record.ends_at())
+    else {
+        return Ok(BTreeSet::new());
+    };
+    if until > now {
+        return Ok(BTreeSet::new());
+    }
+    let made = books.entries.len();
+    let touched = again(books, key, rules, Some(until), &mut |order| {
+        order.record.lapse(until);
+    })?;
+    for entry in books.entries.iter_mut().skip(made) {
+        if let Cause::Order {
+            channel,
+            order,
+            line,
+        } = entry.cause.clone()
+        {
+            entry.cause = Cause::Lapse {
+                channel,
+                order,
+                line,
+            };
+        }
+    }
+    Ok(touched)
+}
+
+/// Moves the lines of an order that were booked by another mapping than holds now: what they did is taken back from the
+/// goods that they were booked as, and done to those that they are. Only lines that promise something, or all of them.
+/// Returns the lines that were moved, and the SKUs whose stock changed.
+///
+/// A changed recipe is no other mapping: what was ordered is made of what it was made of then (rule R29).
+///
+/// # Errors
+/// As [`decide`].
+pub fn remap(
+    books: &mut Books,
+    key: &(ChannelId, OrderId),
+    rules: &ChannelRules,
+    shipped_too: bool,
+) -> Result<(Vec<LineId>, BTreeSet<Sku>), Overflow> {
+    let Some(mut order) = books.orders.remove(key) else {
+        return Ok((Vec::new(), BTreeSet::new()));
+    };
+    let (mut moved, mut touched) = (Vec::new(), BTreeSet::new());
+    let at = order.record.version().at;
+    for (line_id, line) in &mut order.lines {
+        let Some(booked) = &line.booked else { continue };
+        let Some(goods) = books.goods(&key.0, line) else {
+            continue;
+        };
+        let same = match &booked.sold {
+            Some(sold) => *sold == goods.sold,
+            None => booked.needs == goods.needs,
+        };
+        let open = order.record.target(line_id).committed > 0;
+        if same || !(open || shipped_too) {
+            continue;
+        }
+        let cause = Cause::Rebooking {
+            channel: key.0.clone(),
+            order: key.1.clone(),
+            line: line_id.clone(),
+        };
+        let back = booked.movements().map(|(place, need, movement)| {
+            Ok(StockEntry {
+                sku: need.sku.clone(),
+                location: place.clone(),
+                movement: Movement::between(*movement, Movement::default())?,
+                at,
+                cause: cause.clone(),
+            })
+        });
+        let mut new = back.collect::<Result<Vec<_>, Overflow>>()?;
+        new.retain(|entry| !entry.movement.is_nothing());
+        books.post(new, &mut touched)?;
+        line.booked = None;
+        moved.push(line_id.clone());
+    }
+    books.orders.insert(key.clone(), order);
+    if moved.is_empty() {
+        return Ok((moved, touched));
+    }
+    let made = books.entries.len();
+    touched.extend(again(books, key, rules, None, &mut |_| {})?);
+    for entry in books.entries.iter_mut().skip(made) {
+        if let Cause::Order {
+            channel,
+            order,
+            line,
+        } = entry.cause.clone()
+            && moved.contains(&line)
+        {
+            entry.cause = Cause::Rebooking {
+                channel,
+                order,
+                line,
+            };
+        }
+    }
+    Ok((moved, touched))
+}
+
+/// Brings a known order to its target once more, after `change`; as of `moment`, else as of its newest version.
+fn again(
+    books: &mut Books,
+    key: &(ChannelId, OrderId),
+    rules: &ChannelRules,
+    moment: Option<Timestamp>,
+    change: &mut dyn FnMut(&mut OrderRow),
+) -> Result<BTreeSet<Sku>, Overflow> {
     let Some(mut order) = books.orders.remove(key) else {
         return Ok(BTreeSet::new());
     };
-    let at = order.record.version().at;
+    change(&mut order);
+    let at = moment.unwrap_or(order.record.version().at);
     let span = Span {
         from: at,
         to: at,
@@ -309,18 +489,16 @@ fn settle(
         let taken = i64::from(target.taken_by_channel);
         take(books, channel, line, taken, span, rules.clock_skew_ms);
         if line.booked.is_none() {
-            line.booked = books.goods(channel, line).map(|(needs, own)| {
-                let location = line
-                    .location
-                    .clone()
-                    .or(own)
-                    .unwrap_or_else(|| rules.location.clone());
-                let count = books.newest_count(&needs, &location);
+            line.booked = books.goods(channel, line).map(|goods| {
+                let location = goods.own.unwrap_or_else(|| rules.location.clone());
+                let count = books.newest_count(&goods.needs, &location);
                 Booked {
-                    needs,
+                    needs: goods.needs,
                     location,
                     count,
                     moved: Vec::new(),
+                    elsewhere: BTreeMap::new(),
+                    sold: Some(goods.sold),
                 }
             });
         }
@@ -328,29 +506,57 @@ fn settle(
             parked.push(line_id.clone());
             continue;
         };
-        let effects: Result<Vec<_>, _> = booked
-            .needs
-            .iter()
-            .map(|need| order.record.effect(line_id, booked.count, need.units))
-            .collect();
-        let effects = effects?;
         let cause = Cause::Order {
             channel: channel.clone(),
             order: id.clone(),
             line: line_id.clone(),
         };
-        let new = entries(
-            &booked.needs,
-            &booked.location,
-            &booked.moved,
-            &effects,
-            moment,
-            &cause,
-        )?;
-        booked.moved = effects;
+        let new = moves(books, &order.record, line_id, booked, moment, &cause)?;
         books.post(new, &mut touched)?;
     }
     Ok((touched, parked))
+}
+
+/// What a line has to do now, at every place where it is or was; notes that it has done so.
+fn moves(
+    books: &Books,
+    record: &OrderRecord,
+    line: &LineId,
+    booked: &mut Booked,
+    moment: Timestamp,
+    cause: &Cause,
+) -> Result<Vec<StockEntry>, Overflow> {
+    for place in record.places(line) {
+        if place != booked.location && !booked.elsewhere.contains_key(&place) {
+            let at = Elsewhere {
+                count: books.newest_count(&booked.needs, &place),
+                moved: Vec::new(),
+            };
+            booked.elsewhere.insert(place, at);
+        }
+    }
+    let Booked {
+        needs,
+        location,
+        count,
+        moved,
+        elsewhere,
+        ..
+    } = booked;
+    let there = elsewhere
+        .iter_mut()
+        .map(|(place, at)| (place, at.count, &mut at.moved));
+    let mut new = Vec::new();
+    for (place, count, moved) in std::iter::once((&*location, *count, moved)).chain(there) {
+        let effects: Result<Vec<_>, _> = needs
+            .iter()
+            .map(|need| record.effect_at(line, (place, location), count, need.units))
+            .collect();
+        let effects = effects?;
+        new.extend(entries(needs, place, moved, &effects, moment, cause)?);
+        *moved = effects;
+    }
+    Ok(new)
 }
 
 /// What a reported level says about what we believe.
@@ -471,7 +677,6 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalog::Fulfilment;
     use crate::domain::order::{LineSnapshot, LineTarget, Version};
     use crate::domain::stock::Basis;
 
@@ -505,7 +710,7 @@ mod tests {
                 (sku(text), main_place()),
                 StockRow {
                     balances,
-                    count: None,
+                    ..StockRow::default()
                 },
             );
             books.texts.insert((shop(), (*text).to_owned()), sku(text));
@@ -516,6 +721,7 @@ mod tests {
     fn sold(order: &str, at: i64, text: &str, committed: u32) -> OrderSnapshot {
         OrderSnapshot {
             read_at: None,
+            pending: None,
             channel: shop(),
             order: OrderId::new(order).unwrap(),
             version: Version {
@@ -528,6 +734,7 @@ mod tests {
                 listing: Some(ListingId::new("10").unwrap()),
                 sku: text.to_owned(),
                 location: None,
+                elsewhere: Vec::new(),
                 target: LineTarget {
                     committed,
                     taken_by_channel: committed,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::buffer::BufferRule;
 use super::clock::Timestamp;
 use super::ids::{LocationId, Sku};
+use super::promise::capacity_left;
 use super::quantity::{Balance, Quantity};
 use super::stock::Balances;
 
@@ -74,6 +75,22 @@ pub struct Feed {
     pub reference: Option<Balance>,
     /// What is kept back of it here, and which rule says so.
     pub buffer: (BufferRule, &'static str),
+    /// Units set aside by holds whose time is past, although that is not entered yet.
+    pub ended: Vec<(LocationId, Balance)>,
+    /// What may be sold that is not there.
+    pub beyond: Beyond,
+    /// When any of this changes by time alone.
+    pub until: Option<Timestamp>,
+}
+
+/// What may be sold of a SKU that is not there (rule R19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beyond {
+    /// Units that may be owed.
+    pub backorder: u32,
+    /// Units that can be made in a day, and by how much orders of today lowered what is available; `None`: it is not made
+    /// to order.
+    pub made: Option<(u32, Balance)>,
 }
 
 /// Everything that decides what a listing shows.
@@ -108,13 +125,29 @@ pub fn desired(plan: &Plan) -> Desired {
     Desired {
         quantity: Quantity::clamped(held),
         because,
-        until: None,
+        until: plan.feeds.iter().filter_map(|feed| feed.until).min(),
     }
 }
 
 /// What one SKU allows, in units of the listing, 0 or more.
 fn promise(feed: &Feed) -> (Balance, Explanation) {
     let mut because = Explanation::default();
+    let pool = pool(feed, &mut because);
+    let (rule, from) = feed.buffer;
+    let kept = rule.kept(feed.reference.unwrap_or(pool)).min(pool);
+    because.add(format!("buffer ({from})"), kept.saturating_neg());
+    let beyond = beyond(feed, pool, &mut because);
+    let left = pool.saturating_sub(kept).saturating_add(beyond);
+    let sold_as = left.checked_div(i64::from(feed.units)).unwrap_or(0);
+    because.add(
+        format!("whole units of {}", feed.units),
+        sold_as.saturating_sub(left),
+    );
+    (sold_as, because)
+}
+
+/// What its places have for sale. A place that owes units must not eat another place's stock, and must not disappear.
+fn pool(feed: &Feed, because: &mut Explanation) -> Balance {
     let mut pool: Balance = 0;
     for (location, balances) in &feed.places {
         because.add(format!("on_hand {location}"), balances.on_hand);
@@ -126,24 +159,37 @@ fn promise(feed: &Feed) -> (Balance, Explanation) {
             format!("set_aside {location}"),
             balances.set_aside.saturating_neg(),
         );
-        let available = balances.available();
+        let ended = feed.ended.iter().filter(|(place, _)| place == location);
+        let ended = ended.fold(0, |sum: Balance, (_, units)| sum.saturating_add(*units));
+        because.add(format!("holds that ended {location}"), ended);
+        let available = balances.available().saturating_add(ended);
         if available < 0 {
-            // A place that owes units must not eat another place's stock, and must not disappear.
             because.add(format!("owed {location}"), available.saturating_neg());
             because.shortage = because.shortage.saturating_add(available.saturating_neg());
         }
         pool = pool.saturating_add(available.max(0));
     }
-    let (rule, from) = feed.buffer;
-    let kept = rule.kept(feed.reference.unwrap_or(pool)).min(pool);
-    because.add(format!("buffer ({from})"), kept.saturating_neg());
-    let left = pool.saturating_sub(kept);
-    let sold_as = left.checked_div(i64::from(feed.units)).unwrap_or(0);
+    pool
+}
+
+/// What may be sold that is not there: the cap less what is owed already, and what can still be made today.
+fn beyond(feed: &Feed, pool: Balance, because: &mut Explanation) -> Balance {
+    let cap = i64::from(feed.beyond.backorder);
+    let owed = because.shortage.min(cap);
+    because.add("backorders allowed", cap);
+    because.add("backorders taken", owed.saturating_neg());
+    let backorders = cap.saturating_sub(owed);
+    let Some((daily, ordered)) = feed.beyond.made else {
+        return backorders;
+    };
+    let available = pool.saturating_sub(because.shortage);
+    let left = capacity_left(daily, available, ordered);
+    because.add("made to order in a day", i64::from(daily));
     because.add(
-        format!("whole units of {}", feed.units),
-        sold_as.saturating_sub(left),
+        "ordered of that today",
+        left.saturating_sub(i64::from(daily)),
     );
-    (sold_as, because)
+    backorders.saturating_add(left)
 }
 
 #[cfg(test)]
@@ -177,7 +223,60 @@ mod tests {
                 .collect(),
             reference: None,
             buffer: (buffer.parse().unwrap(), "default"),
+            ended: Vec::new(),
+            beyond: Beyond::default(),
+            until: None,
         }
+    }
+
+    /// Rule R18, with the numbers of a shop whose first place owed four.
+    #[test]
+    fn r18_a_place_that_owes_does_not_eat_another_and_does_not_disappear() {
+        let found = check(vec![feed("A", 1, &[(1, 5), (3, 0)], "0")], 3);
+        assert_eq!(found.because.shortage, 4);
+        let owed = found.because.parts.iter().find(|p| p.name == "owed l0");
+        assert_eq!(owed.unwrap().units, 4);
+    }
+
+    /// Rule R19: what may be sold is what is available and the cap; never endless.
+    #[test]
+    fn r19_backorders_end_at_their_cap() {
+        let capped = |places: &[(i64, i64)], cap| {
+            let mut feed = feed("A", 1, places, "0");
+            feed.beyond.backorder = cap;
+            vec![feed]
+        };
+        check(capped(&[(0, 0)], 5), 5);
+        check(capped(&[(2, 0)], 5), 7);
+        check(capped(&[(0, 3)], 5), 2);
+        check(capped(&[(0, 9)], 5), 0);
+        check(capped(&[(3, 0), (0, 4)], 5), 4);
+    }
+
+    #[test]
+    fn r19_what_is_made_to_order_ends_with_the_day() {
+        let made = |on_hand, committed, ordered| {
+            let mut feed = feed("A", 1, &[(on_hand, committed)], "0");
+            feed.beyond.made = Some((10, ordered));
+            vec![feed]
+        };
+        check(made(0, 0, 0), 10);
+        check(made(0, 10, 3), 7);
+        check(made(4, 3, 3), 11);
+        check(made(4, 6, 6), 8);
+        check(made(0, 40, 12), 0);
+    }
+
+    #[test]
+    fn r11_a_hold_that_ended_is_for_sale_before_anybody_wrote_it_down() {
+        let mut one = feed("A", 1, &[(5, 0)], "0");
+        one.places[0].1.set_aside = 2;
+        let mut ended = one.clone();
+        ended.ended = vec![(ended.places[0].0.clone(), 2)];
+        one.until = Some(Timestamp::from_millis(70));
+        let before = check(vec![one], 3);
+        assert_eq!(before.until, Some(Timestamp::from_millis(70)));
+        assert_eq!(check(vec![ended], 5).until, None);
     }
 
     #[track_caller]
@@ -205,12 +304,6 @@ mod tests {
         check(vec![feed("A", 1, &[(0, 10)], "0")], 0);
         check(vec![], 0);
         check(vec![feed("A", 1, &[], "0")], 0);
-    }
-
-    #[test]
-    fn a_negative_place_does_not_eat_another() {
-        let found = check(vec![feed("A", 1, &[(1, 5), (3, 0)], "0")], 3);
-        assert_eq!(found.because.shortage, 4);
     }
 
     #[test]

@@ -133,6 +133,10 @@ name! {
     /// What a channel calls one line of one of its orders.
     LineId, "order line"
 }
+name! {
+    /// What people call a paper of theirs: a transfer, a purchase order, a receipt, a hold.
+    DocumentId, "document"
+}
 
 /// One listing of one channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

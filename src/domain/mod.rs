@@ -1,8 +1,9 @@
 //! PURE. What stock is, what a sale does to it, what each channel may show, and when to say so.
 //!
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
-//! [`ids`], [`order`], [`booking`], [`stock`], [`bundle`], [`catalog`], [`buffer`], [`desired`], [`lane`], [`delivery`], [`decide`], [`retry`]; how fast goods
-//! sell: [`velocity`], [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
+//! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`],
+//! [`promise`], [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`], [`retry`]; how fast goods sell: [`velocity`],
+//! [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod abc;
@@ -16,14 +17,19 @@ pub mod decide;
 pub mod delivery;
 pub mod desired;
 pub mod drift;
+pub mod hold;
 pub mod ids;
+pub mod incident;
 pub mod lane;
 pub mod message;
 pub mod order;
 pub mod policy;
+pub mod promise;
 pub mod quantity;
+pub mod receipt;
 pub mod retry;
 pub mod schedule;
 pub mod stock;
 pub mod tier;
+pub mod transfer;
 pub mod velocity;

@@ -57,10 +57,35 @@ pub struct LineSnapshot {
     pub listing: Option<ListingId>,
     /// The SKU text on the line; empty when the platform gives none. Used when the listing is not known.
     pub sku: String,
-    /// Where the channel says that it will ship from; the channel's first location if it does not say.
+    /// Where the channel says that it will ship from; where its listing or the channel ships from if it does not say.
     pub location: Option<LocationId>,
-    /// What should be true now.
+    /// What should be true now, all places together.
     pub target: LineTarget,
+    /// Parts of that which are elsewhere: shipped from another place, or received back at one (rules R9 and R44).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Part>,
+}
+
+/// A part of an order line at one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Part {
+    /// Where.
+    pub location: LocationId,
+    /// What of the line's target is true there.
+    pub target: LineTarget,
+    /// Of what was returned there, units that are not for sale.
+    #[serde(default)]
+    pub damaged: u32,
+}
+
+/// That an order is not sure yet: it was not paid (rule R11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// It promises its units until then.
+    Until(Timestamp),
+    /// It promises them as long as an earlier state said; a payment failed, and may be tried again.
+    AsBefore,
 }
 
 /// The state of one order at one version.
@@ -77,6 +102,9 @@ pub struct OrderSnapshot {
     /// When the read began that brought it, by our clock; `None` for a message. Of two states of one version the one that
     /// was read later is the newer.
     pub read_at: Option<Timestamp>,
+    /// It may come to nothing, and promises its units for a time only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
     /// All lines that the order has now. A line that an older state had and this one has not is removed: nothing of it
     /// is promised any more, and what it shipped stays shipped.
     pub lines: Vec<LineSnapshot>,
@@ -88,6 +116,7 @@ impl OrderSnapshot {
     pub fn tidy(mut self) -> Self {
         for line in &mut self.lines {
             line.target = line.target.bounded();
+            line.elsewhere.sort();
         }
         self.lines
             .sort_by(|a, b| a.line.cmp(&b.line).then(b.target.cmp(&a.target)));
@@ -194,6 +223,7 @@ mod tests {
             },
             placed_at: Timestamp::from_millis(0),
             read_at: None,
+            pending: None,
             lines: committed
                 .iter()
                 .enumerate()
@@ -202,6 +232,7 @@ mod tests {
                     listing: None,
                     sku: "A".into(),
                     location: None,
+                    elsewhere: Vec::new(),
                     target: LineTarget {
                         committed,
                         ..LineTarget::default()

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::buffer::Buffers;
-use super::desired::{Desired, Feed, Plan, desired};
+use super::clock::Timestamp;
+use super::desired::{Beyond, Desired, Feed, Plan, desired};
 use super::ids::{ChannelId, LocationId, Sku};
+use super::promise::Promises;
 use super::quantity::Balance;
 use super::stock::Balances;
 use super::tier::Tier;
@@ -24,6 +26,31 @@ pub struct Supply {
     pub tier: Option<Tier>,
     /// What each place holds, and the last receipt or count there.
     pub places: Vec<(LocationId, Balances, Option<Balance>)>,
+    /// Whether anybody counts it (rule R20).
+    pub tracked: bool,
+    /// When all this was read.
+    pub as_of: Timestamp,
+    /// Units that each place sets aside by holds with an end, and when that is.
+    pub holds: Vec<(LocationId, u32, Timestamp)>,
+    /// By how much orders of the day of making lowered what is available.
+    pub ordered_today: Balance,
+}
+
+impl Supply {
+    /// Goods of which nothing is known yet but this.
+    pub fn new(sku: Sku, units: u32, version: i64) -> Self {
+        Self {
+            sku,
+            units,
+            version,
+            tier: None,
+            places: Vec::new(),
+            tracked: true,
+            as_of: Timestamp::default(),
+            holds: Vec::new(),
+            ordered_today: 0,
+        }
+    }
 }
 
 /// What the seller decided.
@@ -39,6 +66,8 @@ pub struct Policy {
     pub unclassified: Option<Tier>,
     /// Places that each channel sells from, best first.
     pub places: BTreeMap<ChannelId, Vec<LocationId>>,
+    /// What may be sold that is not there.
+    pub promises: Promises,
 }
 
 impl Policy {
@@ -61,42 +90,71 @@ impl Policy {
             .unwrap_or(Tier::A)
     }
 
-    /// What decides the quantity of a listing of `channel`, with a location of its `own` or the channel's places.
+    /// What decides the quantity of a listing of `channel`, with a location of its `own` or the channel's places. What
+    /// nobody counts limits nothing.
     pub fn plan(&self, channel: &ChannelId, own: Option<&LocationId>, supplies: &[Supply]) -> Plan {
+        let counted = supplies.iter().filter(|supply| supply.tracked);
+        Plan {
+            feeds: counted
+                .map(|supply| self.feed(channel, own, supply))
+                .collect(),
+            max_shown: None,
+        }
+    }
+
+    fn feed(&self, channel: &ChannelId, own: Option<&LocationId>, supply: &Supply) -> Feed {
         let places = self.places.get(channel);
         let eligible = |location: &LocationId| match own {
             Some(own) => own == location,
             None => places.is_some_and(|places| places.contains(location)),
         };
-        let feed = |supply: &Supply| {
-            let here = supply
-                .places
-                .iter()
-                .filter(|(location, ..)| eligible(location));
-            let references: Vec<_> = here
-                .clone()
-                .filter_map(|(_, _, reference)| *reference)
-                .collect();
-            let category = self.categories.get(&supply.sku).map(String::as_str);
-            let tier = self.tier(&supply.sku, supply.tier);
-            let (rule, from) = self.buffers.rule(&supply.sku, category, tier, channel);
-            Feed {
-                sku: supply.sku.clone(),
-                units: supply.units,
-                places: here
-                    .map(|(location, balances, _)| (location.clone(), *balances))
-                    .collect(),
-                reference: (!references.is_empty()).then(|| {
-                    references
-                        .iter()
-                        .fold(0, |sum: Balance, next| sum.saturating_add(*next))
-                }),
-                buffer: (rule, from.word()),
-            }
+        let here = supply
+            .places
+            .iter()
+            .filter(|(location, ..)| eligible(location));
+        let references: Vec<_> = here
+            .clone()
+            .filter_map(|(_, _, reference)| *reference)
+            .collect();
+        let sum = |units: &mut dyn Iterator<Item = Balance>| {
+            units.fold(0, |sum: Balance, next| sum.saturating_add(next))
         };
-        Plan {
-            feeds: supplies.iter().map(feed).collect(),
-            max_shown: None,
+        let incoming = sum(&mut here.clone().map(|(_, balances, _)| balances.incoming));
+        let holds = supply
+            .holds
+            .iter()
+            .filter(|(location, ..)| eligible(location));
+        let (ended, kept): (Vec<_>, Vec<_>) =
+            holds.partition(|(_, _, until)| *until <= supply.as_of);
+        let made = self
+            .promises
+            .daily
+            .get(&supply.sku)
+            .map(|daily| (*daily, supply.ordered_today));
+        let day_ends = made
+            .filter(|(_, ordered)| *ordered != 0)
+            .map(|_| self.promises.day(supply.as_of).1);
+        let holds_end = kept.iter().map(|(_, _, until)| *until);
+        let category = self.categories.get(&supply.sku).map(String::as_str);
+        let tier = self.tier(&supply.sku, supply.tier);
+        let (rule, from) = self.buffers.rule(&supply.sku, category, tier, channel);
+        Feed {
+            sku: supply.sku.clone(),
+            units: supply.units,
+            places: here
+                .map(|(location, balances, _)| (location.clone(), *balances))
+                .collect(),
+            reference: (!references.is_empty()).then(|| sum(&mut references.iter().copied())),
+            buffer: (rule, from.word()),
+            ended: ended
+                .iter()
+                .map(|(location, units, _)| (location.clone(), i64::from(*units)))
+                .collect(),
+            beyond: Beyond {
+                backorder: self.promises.cap(&supply.sku, incoming),
+                made,
+            },
+            until: holds_end.chain(day_ends).min(),
         }
     }
 
@@ -149,13 +207,10 @@ mod tests {
                 reference,
             )
         };
-        let places = places.iter().map(row).collect();
         Supply {
-            sku: Sku::new("A").unwrap(),
-            units: 1,
-            version: 1,
             tier: Some(Tier::B),
-            places,
+            places: places.iter().map(row).collect(),
+            ..Supply::new(Sku::new("A").unwrap(), 1, 1)
         }
     }
 

@@ -5,11 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::booking::Here;
 use super::bundle::Need;
 use super::clock::Timestamp;
-use super::ids::{LocationId, Sku};
-use super::order::LineTarget;
+use super::ids::{ChannelId, DocumentId, LineId, LocationId, OrderId, Sku};
 use super::quantity::Balance;
+use super::receipt::Condition;
 
 /// What one SKU holds at one location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -85,7 +86,25 @@ impl Movement {
         })
     }
 
-    fn times(self, factor: u32) -> Result<Self, Overflow> {
+    /// Both together.
+    ///
+    /// # Errors
+    /// [`Overflow`] if it does not fit.
+    pub fn and(self, more: Self) -> Result<Self, Overflow> {
+        let add = |a: Balance, b: Balance| a.checked_add(b).ok_or(Overflow);
+        Ok(Self {
+            on_hand: add(self.on_hand, more.on_hand)?,
+            committed: add(self.committed, more.committed)?,
+            set_aside: add(self.set_aside, more.set_aside)?,
+            incoming: add(self.incoming, more.incoming)?,
+        })
+    }
+
+    /// So many times.
+    ///
+    /// # Errors
+    /// [`Overflow`] if it does not fit.
+    pub fn times(self, factor: u32) -> Result<Self, Overflow> {
         let mul = |a: Balance| a.checked_mul(i64::from(factor)).ok_or(Overflow);
         Ok(Self {
             on_hand: mul(self.on_hand)?,
@@ -140,11 +159,11 @@ pub enum Cause {
     /// An order line changed.
     Order {
         /// The channel.
-        channel: super::ids::ChannelId,
+        channel: ChannelId,
         /// Its order.
-        order: super::ids::OrderId,
+        order: OrderId,
         /// Its line.
-        line: super::ids::LineId,
+        line: LineId,
     },
     /// An opening stock, a count or a set-to-N: stored as an observation.
     Count {
@@ -171,38 +190,215 @@ pub enum Cause {
         /// Who.
         by: String,
     },
+    /// Goods went from one place of ours to another.
+    Transfer {
+        /// Which transfer.
+        transfer: DocumentId,
+        /// Who or what says so.
+        by: String,
+    },
+    /// Goods were ordered, or an order of goods was changed.
+    Purchase {
+        /// Which purchase order.
+        purchase: DocumentId,
+        /// Who or what says so.
+        by: String,
+    },
+    /// Goods arrived: bought, or returned by a buyer.
+    Receipt {
+        /// The number of the receipt.
+        reference: DocumentId,
+        /// The purchase order that they were expected by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purchase: Option<DocumentId>,
+        /// In which condition.
+        condition: Condition,
+        /// Who or what says so.
+        by: String,
+    },
+    /// Units are kept for something.
+    Hold {
+        /// Which hold.
+        hold: DocumentId,
+        /// What for.
+        reason: String,
+        /// Until when, if that is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Who or what says so.
+        by: String,
+    },
+    /// Units are not kept any more.
+    Release {
+        /// Which hold.
+        hold: DocumentId,
+        /// Its time had come.
+        expired: bool,
+        /// Who or what says so.
+        by: String,
+    },
+    /// An order that was not paid in time promises nothing any more.
+    Lapse {
+        /// The channel.
+        channel: ChannelId,
+        /// Its order.
+        order: OrderId,
+        /// Its line.
+        line: LineId,
+    },
+    /// An order line turned out to be other goods than it was booked as.
+    Rebooking {
+        /// The channel.
+        channel: ChannelId,
+        /// Its order.
+        order: OrderId,
+        /// Its line.
+        line: LineId,
+    },
 }
 
-/// What takes the effect of a late movement back out of what a count saw, at the time of that count; `None` if it took
-/// effect after the count. Of two counts of one time, the later word corrects the earlier one.
+impl Cause {
+    /// The order line that it concerns, if it does.
+    pub fn line(&self) -> Option<(&ChannelId, &OrderId, &LineId)> {
+        match self {
+            Self::Order {
+                channel,
+                order,
+                line,
+            }
+            | Self::Lapse {
+                channel,
+                order,
+                line,
+            }
+            | Self::Rebooking {
+                channel,
+                order,
+                line,
+            } => Some((channel, order, line)),
+            Self::Count { .. }
+            | Self::SeenByCount { .. }
+            | Self::Adjustment { .. }
+            | Self::Transfer { .. }
+            | Self::Purchase { .. }
+            | Self::Receipt { .. }
+            | Self::Hold { .. }
+            | Self::Release { .. } => None,
+        }
+    }
+
+    /// In words, for people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Order { order, line, .. } => format!("order {order}, line {line}"),
+            Self::Lapse { order, line, .. } => {
+                format!("order {order}, line {line}, was not paid in time")
+            }
+            Self::Rebooking { order, line, .. } => {
+                format!("order {order}, line {line}, was mapped to other goods")
+            }
+            Self::Count { counted, by, .. } => format!("counted {counted} by {by}"),
+            Self::SeenByCount { counted_at } => {
+                format!("the count of {counted_at} had seen it already")
+            }
+            Self::Adjustment { reason, by } => format!("{reason}, by {by}"),
+            Self::Transfer { transfer, by } => format!("transfer {transfer}, by {by}"),
+            Self::Purchase { purchase, by } => format!("purchase order {purchase}, by {by}"),
+            Self::Receipt {
+                reference,
+                purchase,
+                condition,
+                by,
+            } => {
+                let of = purchase
+                    .as_ref()
+                    .map_or_else(String::new, |id| format!(" of purchase order {id}"));
+                let state = match condition {
+                    Condition::Sellable => "",
+                    Condition::Damaged => ", damaged",
+                    Condition::Inspect => ", to be inspected",
+                };
+                format!("receipt {reference}{of}{state}, by {by}")
+            }
+            Self::Hold {
+                hold,
+                reason,
+                until,
+                by,
+            } => {
+                let end = until.map_or_else(String::new, |at| format!(" until {at}"));
+                format!("hold {hold} for {reason}{end}, by {by}")
+            }
+            Self::Release {
+                hold,
+                expired: true,
+                ..
+            } => format!("hold {hold} ended"),
+            Self::Release { hold, by, .. } => format!("hold {hold} released, by {by}"),
+        }
+    }
+}
+
+/// What takes the effect of a late movement back out of what counts saw, at the times of those counts; nothing if it took
+/// effect after them. Of two counts of one time, the later word corrects the earlier one.
 ///
-/// A count of what is on hand saw what came and left; a count of what is for sale saw what was promised, too.
-pub fn seen_by_count(entry: &StockEntry, count: Option<Count>) -> Option<StockEntry> {
-    let corrects =
-        |count: &Count| matches!(entry.cause, Cause::Count { .. }) && entry.at == count.at;
-    let Count { at, basis } = count.filter(|count| entry.at <= count.at && !corrects(count))?;
-    let moved = entry.movement;
-    let seen = match basis {
-        Basis::OnHand => moved.on_hand,
-        Basis::Available => moved
-            .on_hand
-            .saturating_sub(moved.committed)
-            .saturating_sub(moved.set_aside),
+/// A count of what is on hand saw what came and left; a count of what is for sale saw what was promised, too. `aside_at` is
+/// when somebody last said how many units are set aside; holds are no part of what they counted.
+pub fn seen_by_count(
+    entry: &StockEntry,
+    count: Option<Count>,
+    aside_at: Option<Timestamp>,
+) -> Vec<StockEntry> {
+    let is_count = matches!(entry.cause, Cause::Count { .. });
+    let is_hold = matches!(entry.cause, Cause::Hold { .. } | Cause::Release { .. });
+    let mut moved = entry.movement;
+    let mut found = Vec::new();
+    let mut seen = |movement: Movement, at: Timestamp| {
+        if !movement.is_nothing() {
+            found.push(StockEntry {
+                movement,
+                at,
+                cause: Cause::SeenByCount { counted_at: at },
+                ..entry.clone()
+            });
+        }
     };
-    (seen != 0).then(|| StockEntry {
-        movement: Movement {
-            on_hand: seen.saturating_neg(),
-            ..Movement::default()
-        },
-        at,
-        cause: Cause::SeenByCount { counted_at: at },
-        ..entry.clone()
-    })
+    if let Some(at) = aside_at.filter(|at| entry.at <= *at && !is_count && !is_hold) {
+        let set_aside = moved.set_aside.saturating_neg();
+        moved.set_aside = 0;
+        seen(
+            Movement {
+                set_aside,
+                ..Movement::default()
+            },
+            at,
+        );
+    }
+    let corrects = |count: &Count| is_count && entry.at == count.at;
+    if let Some(Count { at, basis }) =
+        count.filter(|count| entry.at <= count.at && !corrects(count))
+    {
+        let on_hand = match basis {
+            Basis::OnHand => moved.on_hand,
+            Basis::Available => moved
+                .on_hand
+                .saturating_sub(moved.committed)
+                .saturating_sub(moved.set_aside),
+        };
+        seen(
+            Movement {
+                on_hand: on_hand.saturating_neg(),
+                ..Movement::default()
+            },
+            at,
+        );
+    }
+    found
 }
 
-/// What one order line did to the books, per unit of each SKU that it needs.
+/// What one order line did to the books of one place, per unit of each SKU that it needs.
 ///
-/// `target` and `baseline` are in units of the listing. With a baseline (the order was placed before the count), what had
+/// `now` and `baseline` are in units of the listing. With a baseline (the order was placed before the count), what had
 /// been shipped or put back by then is in the count already, so only the differences move `on_hand`. If the count was of
 /// *available*, the units promised by then were left out of it: they are physically there, so they are added to
 /// `on_hand` and to `committed` alike, without effect on what is for sale.
@@ -210,20 +406,25 @@ pub fn seen_by_count(entry: &StockEntry, count: Option<Count>) -> Option<StockEn
 /// # Errors
 /// [`Overflow`] if it does not fit.
 pub fn effect(
-    target: LineTarget,
-    baseline: Option<(LineTarget, Basis)>,
+    now: Here,
+    baseline: Option<(Here, Basis)>,
     units: u32,
 ) -> Result<Movement, Overflow> {
     let (before, opened) = match baseline {
-        None => (LineTarget::default(), 0),
+        None => (Here::default(), 0),
         Some((before, Basis::OnHand)) => (before, 0),
-        Some((before, Basis::Available)) => (before, i64::from(before.committed)),
+        Some((before, Basis::Available)) => (before, i64::from(before.target.committed)),
     };
-    let shipped = i64::from(target.shipped).saturating_sub(i64::from(before.shipped));
-    let returned = i64::from(target.returned).saturating_sub(i64::from(before.returned));
+    let grown =
+        |part: fn(&Here) -> u32| i64::from(part(&now)).saturating_sub(i64::from(part(&before)));
+    let (shipped, returned) = (
+        grown(|here| here.target.shipped),
+        grown(|here| here.target.returned),
+    );
     Movement {
         on_hand: returned.saturating_sub(shipped).saturating_add(opened),
-        committed: i64::from(target.committed),
+        committed: i64::from(now.target.committed),
+        set_aside: grown(|here| here.damaged),
         ..Movement::default()
     }
     .times(units)
@@ -264,18 +465,22 @@ pub fn entries(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::order::LineTarget;
 
-    fn target(committed: u32, shipped: u32, returned: u32) -> LineTarget {
-        LineTarget {
-            committed,
-            shipped,
-            returned,
-            taken_by_channel: 0,
+    fn target(committed: u32, shipped: u32, returned: u32) -> Here {
+        Here {
+            target: LineTarget {
+                committed,
+                shipped,
+                returned,
+                taken_by_channel: 0,
+            },
+            damaged: 0,
         }
     }
 
     #[track_caller]
-    fn check(now: LineTarget, baseline: Option<(LineTarget, Basis)>, on_hand: i64, committed: i64) {
+    fn check(now: Here, baseline: Option<(Here, Basis)>, on_hand: i64, committed: i64) {
         let movement = effect(now, baseline, 1).unwrap();
         assert_eq!(
             (movement.on_hand, movement.committed),

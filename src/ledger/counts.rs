@@ -44,10 +44,75 @@ pub struct Variance {
     pub book: Balance,
     /// What was counted.
     pub counted: Balance,
+    /// Units that lay picked and were not counted; 0 if they were.
+    pub picked: Balance,
     /// The difference that was entered.
     pub variance: Balance,
+    /// What has moved on the shelf since.
+    pub later: Balance,
     /// What is on hand now, later movements included.
     pub on_hand: Balance,
+    /// What of it is for sale.
+    pub available: Balance,
+}
+
+/// A counted place where units may have been picked for orders and not shipped (rules R47 and R48).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinCount {
+    /// What was counted, of what is on hand.
+    pub counted: Counted,
+    /// Whether picked units are in the number, and how many they are if not.
+    pub picked: Picked,
+}
+
+/// Where picked units were when somebody counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picked {
+    /// In the number.
+    Included,
+    /// Not in the number: so many.
+    Apart(Balance),
+    /// Not in the number, and nobody said how many. Between none and all promised units may lie picked, so that only what
+    /// is outside of that range is a difference.
+    Unsaid,
+}
+
+/// Enters counts of places where orders are picked, in their order; what each changed.
+///
+/// # Errors
+/// As [`count`].
+pub fn count_bins(
+    tables: &mut dyn Tables,
+    bins: &[BinCount],
+    by: &str,
+    now: Timestamp,
+) -> Result<Vec<Variance>> {
+    let mut found = Vec::with_capacity(bins.len());
+    for bin in bins {
+        let Counted {
+            sku,
+            location,
+            units,
+            at,
+            ..
+        } = &bin.counted;
+        let picked = match bin.picked {
+            Picked::Included => 0,
+            Picked::Apart(units) => units,
+            Picked::Unsaid => {
+                let then = tables.on_hand_at(sku, location, *at)?;
+                let missing = then.on_hand.saturating_sub(*units);
+                missing.clamp(0, then.committed.max(0))
+            }
+        };
+        let mut counted = bin.counted.clone();
+        counted.units = units.saturating_add(picked);
+        for mut variance in count(tables, std::slice::from_ref(&counted), by, now)? {
+            (variance.counted, variance.picked) = (*units, picked);
+            found.push(variance);
+        }
+    }
+    Ok(found)
 }
 
 /// Enters counts, in their order; what each changed.
@@ -81,9 +146,10 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
         Some(_) => tables.set_aside_at(&row.sku, &row.location)?,
         None => None,
     };
-    // Nothing but counts sets units aside, so the newest word is what holds and an older one changes nothing.
+    // The newest word is what holds: an older one changes nothing.
     let set_aside = row.set_aside.filter(|_| aside_at <= Some(row.at));
-    let (book, variance, movement) = difference(row, set_aside, then).ok_or_else(overflow)?;
+    let held = tables.held_at(&row.sku, &row.location, row.at)?;
+    let (book, variance, movement) = difference(row, set_aside, then, held).ok_or_else(overflow)?;
     // A first word that agrees with the book is entered, too, so that an older one does not overtake it.
     let first_word = set_aside.is_some() && aside_at < Some(row.at);
     if first_word || !movement.is_nothing() {
@@ -118,14 +184,38 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
     if stock.count.is_none_or(|known| known.at <= count.at) {
         tables.note_count(&row.sku, &row.location, count, row.units)?;
     }
+    if set_aside.is_some() {
+        tables.note_aside(&row.sku, &row.location, row.at)?;
+    }
     let found = Variance {
+        later: later(&stock.balances, then, movement),
         sku: row.sku.clone(),
         location: row.location.clone(),
         book,
         counted: row.units,
+        picked: 0,
         variance,
         on_hand: stock.balances.on_hand,
+        available: stock.balances.available(),
     };
+    tell(tables, row, &found, by, now)?;
+    Ok(found)
+}
+
+/// What moved on the shelf since a count.
+fn later(now: &Balances, then: Balances, counted: Movement) -> Balance {
+    now.on_hand
+        .saturating_sub(then.on_hand)
+        .saturating_sub(counted.on_hand)
+}
+
+fn tell(
+    tables: &mut dyn Tables,
+    row: &Counted,
+    found: &Variance,
+    by: &str,
+    now: Timestamp,
+) -> Result<()> {
     let detail = serde_json::json!({ "by": by, "at": row.at, "basis": row.basis, "count": found });
     let (subject, detail) = (row.sku.as_str().to_owned(), detail.to_string());
     tables.audit(&[AuditRow {
@@ -134,22 +224,25 @@ fn count_one(tables: &mut dyn Tables, row: &Counted, by: &str, now: Timestamp) -
         channel: None,
         subject,
         detail,
-    }])?;
-    Ok(found)
+    }])
 }
 
-/// What the book said at the time of the count, the variance, and the movement that makes the book right.
+/// What the book said at the time of the count, the variance, and the movement that makes the book right. What is `held` is
+/// kept by name, so that nobody counts it among what is set aside.
 fn difference(
     row: &Counted,
     set_aside: Option<Balance>,
     then: Balances,
+    held: Balance,
 ) -> Option<(Balance, Balance, Movement)> {
     let book = match row.basis {
         Basis::OnHand => then.on_hand,
         Basis::Available => then.available(),
     };
     let variance = row.units.checked_sub(book)?;
-    let set_aside = set_aside.map_or(Some(0), |units| units.checked_sub(then.set_aside))?;
+    let set_aside = set_aside.map_or(Some(0), |units| {
+        units.checked_sub(then.set_aside.checked_sub(held)?)
+    })?;
     let on_hand = match row.basis {
         Basis::OnHand => variance,
         // What is set aside is there beside what is for sale.

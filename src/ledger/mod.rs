@@ -1,9 +1,13 @@
 //! The books: every message, order, movement and belief about what channels show, durable before anything is answered.
 //!
-//! SQLite in the box; the schema is in `schema.sql` and `tiers.sql`. [`record`] takes messages in, [`counts`] takes what people counted,
-//! [`tables`] is what a store must be able to do, [`Ledger`] owns it and commits in groups.
+//! SQLite in the box; the schema is in `schema.sql` and the steps after it. [`record`] takes messages in, [`counts`] takes
+//! what people counted, [`moves`] what they moved, received and held, [`incidents`] watches for what is owed, [`tables`] is
+//! what a store must be able to do, [`Ledger`] owns it and commits in groups.
 
 pub mod counts;
+pub mod incidents;
+pub mod life;
+pub mod moves;
 pub mod record;
 pub mod sqlite;
 pub mod tables;

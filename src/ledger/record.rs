@@ -5,7 +5,9 @@
 //! others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -14,9 +16,11 @@ use super::tables::{AuditRow, EventRow, Outcome, Tables, Wanted};
 use crate::domain::catalog::Folding;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::{Books, ChannelRules, Decided, Observed, OrderRow, decide, observe};
-use crate::domain::ids::{ChannelId, Sku};
+use crate::domain::ids::{ChannelId, LocationId, Sku};
+use crate::domain::incident::pools;
 use crate::domain::message::{Hint, Level};
 use crate::domain::order::{OrderSnapshot, Standing};
+use crate::domain::promise::Promises;
 use crate::planted::{self, Bug};
 
 /// One message that was verified.
@@ -72,8 +76,39 @@ pub struct ChannelBooks {
     pub delivery_id_unique: bool,
 }
 
-/// How every channel's messages are booked.
-pub type BookRules = BTreeMap<ChannelId, ChannelBooks>;
+/// How every channel's messages are booked, and what is watched over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BookRules {
+    /// By channel.
+    pub channels: BTreeMap<ChannelId, ChannelBooks>,
+    /// Places that stand in for each other: some channel sells from each two of them.
+    pub pools: Vec<BTreeSet<LocationId>>,
+    /// What may be sold that is not there.
+    pub promises: Arc<Promises>,
+}
+
+impl Deref for BookRules {
+    type Target = BTreeMap<ChannelId, ChannelBooks>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.channels
+    }
+}
+
+impl From<BTreeMap<ChannelId, ChannelBooks>> for BookRules {
+    /// Each channel sells from its first place alone, and nothing that is not there.
+    fn from(channels: BTreeMap<ChannelId, ChannelBooks>) -> Self {
+        let places: Vec<_> = channels
+            .values()
+            .map(|books| [books.rules.location.clone()])
+            .collect();
+        Self {
+            pools: pools(places.iter().map(|place| &place[..])),
+            channels,
+            promises: Arc::default(),
+        }
+    }
+}
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

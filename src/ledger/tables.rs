@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::life::Life;
 use crate::domain::bundle::Recipes;
 use crate::domain::catalog::{Folding, Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
@@ -34,6 +35,8 @@ pub struct Wanted {
     pub skus: BTreeSet<Sku>,
     /// How each channel's SKU texts are compared; exact for those that are missing.
     pub folding: BTreeMap<ChannelId, Folding>,
+    /// The texts of lines that are booked already, too: their goods may have become others.
+    pub every_text: bool,
 }
 
 /// What became of a message.
@@ -180,7 +183,8 @@ impl ListingState {
             .mapping
             .as_ref()
             .is_some_and(|mapping| mapping.fulfilment == Fulfilment::Merchant);
-        ours && self.not_publishable.is_none() && !self.feeds.is_empty()
+        let counted = self.feeds.iter().any(|feed| feed.tracked);
+        ours && self.not_publishable.is_none() && counted
     }
 }
 
@@ -460,7 +464,7 @@ pub struct Totals {
     clippy::missing_errors_doc,
     reason = "each fails as the store does, with a StoreError"
 )]
-pub trait Tables {
+pub trait Tables: Life {
     // The books.
 
     /// Reads every row that a batch can touch, those of bundles' components too.

@@ -13,6 +13,7 @@ use std::thread;
 use tokio::sync::{oneshot, watch};
 
 use super::StoreError;
+use super::incidents::watch;
 use super::record::{BookRules, Intake, RecordError, Recorded, Says, record};
 use super::tables::{Result, Store, Tables};
 use crate::domain::clock::Clock;
@@ -73,11 +74,11 @@ impl Ledger {
     pub fn start(
         writer: Box<dyn Store>,
         reader: Box<dyn Store>,
-        rules: BookRules,
+        rules: impl Into<BookRules>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let desk = Desk {
-            rules: Arc::new(rules),
+            rules: Arc::new(rules.into()),
             clock,
         };
         let spawn = |mut store: Box<dyn Store>, desk: Desk, writes: bool| {
@@ -107,12 +108,16 @@ impl Ledger {
     }
 
     /// A ledger whose every step is done when the call returns, without threads.
-    pub fn inline(store: Box<dyn Store>, rules: BookRules, clock: Arc<dyn Clock>) -> Self {
+    pub fn inline(
+        store: Box<dyn Store>,
+        rules: impl Into<BookRules>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             way: Way::Inline(
                 Arc::new(Mutex::new(store)),
                 Desk {
-                    rules: Arc::new(rules),
+                    rules: Arc::new(rules.into()),
                     clock,
                 },
             ),
@@ -308,7 +313,7 @@ fn run_group(store: &mut dyn Store, desk: &Desk, group: Vec<Job>, writes: bool) 
             Job::Alone(job) => alone.push(job),
         }
     }
-    let together = transact(store, writes, &mut |tables| {
+    let together = transact(store, desk, writes, &mut |tables| {
         let recorded = take_in(tables, desk, &mut intakes)?;
         works.iter_mut().try_for_each(|(work, _)| work(tables))?;
         Ok(recorded)
@@ -360,9 +365,11 @@ fn one_by_one(
     let mut broken = Ok(());
     for (intake, answer) in intakes {
         let mut one = vec![intake];
-        let result = broken
-            .clone()
-            .and_then(|()| transact(store, true, &mut |tables| take_in(tables, desk, &mut one)));
+        let result = broken.clone().and_then(|()| {
+            transact(store, desk, true, &mut |tables| {
+                take_in(tables, desk, &mut one)
+            })
+        });
         broken = broken.and(failed_disk(&result));
         let found = result.and_then(|mut found| found.pop().ok_or(StoreError::Closed));
         drop(answer.send(found));
@@ -370,7 +377,7 @@ fn one_by_one(
     for (mut work, done) in works {
         let result = broken
             .clone()
-            .and_then(|()| transact(store, writes, &mut |tables| work(tables)));
+            .and_then(|()| transact(store, desk, writes, &mut |tables| work(tables)));
         broken = broken.and(failed_disk(&result));
         done(result);
     }
@@ -385,14 +392,23 @@ fn failed_disk<T>(result: &Result<T>) -> Result<()> {
 }
 
 /// One transaction. A panic within it rolls it back and is an answer like any other.
+///
+/// Everything in it is read as of one moment, and whoever moved stock, in whatever way: if more is promised than there is,
+/// that is written down in the same transaction.
 fn transact<R>(
     store: &mut dyn Store,
+    desk: &Desk,
     writes: bool,
     work: &mut dyn FnMut(&mut dyn Tables) -> Result<R>,
 ) -> Result<R> {
     let mut found = None;
     let mut run = |tables: &mut dyn Tables| {
+        let now = desk.clock.now();
+        tables.stand_at(now, &desk.rules.promises);
         found = Some(work(tables)?);
+        if writes {
+            watch(tables, &desk.rules, now)?;
+        }
         Ok(())
     };
     let ran = catch_unwind(AssertUnwindSafe(|| {

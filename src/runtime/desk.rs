@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use crate::broker::{Doorbell, Mark};
 use crate::channels::{Fault, Receipt};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::ChannelId;
 use crate::ledger::record::{Intake, Recorded, Says};
+use crate::ledger::tables::Outcome;
 use crate::ledger::{Ledger, StoreError};
 
 /// The desk.
@@ -30,7 +33,12 @@ impl Desk {
             sold_at: intake.happened_at,
             received_at: intake.received_at,
         };
+        let understood = matches!(intake.says, Says::Understood { .. });
+        let id = intake.channel.clone();
         let recorded = self.ledger.record(intake).await?;
+        if understood && recorded.outcome == Outcome::Parked {
+            unmapped(&id, recorded.reason.as_deref().unwrap_or_default());
+        }
         self.bell.changed(&recorded.touched, mark);
         if recorded.reopened {
             self.bell.sweep();
@@ -90,4 +98,11 @@ impl Desk {
             says,
         })
     }
+}
+
+/// A channel sold something that is not mapped: somebody has to be told at once, for nothing of it is subtracted elsewhere
+/// until it is (rule R38). Alerts hang on this count.
+fn unmapped(id: &ChannelId, why: &str) {
+    metrics::counter!("onhand_unmapped_total", "channel" => id.as_str().to_owned()).increment(1);
+    warn!(channel = %id, why, "{id} sold what is not mapped; it is subtracted nowhere until it is: {why}");
 }

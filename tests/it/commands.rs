@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::store::{Still, at, channel, rules};
 
-const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r#"
 [channels.shop]
 platform = "woocommerce"
 base_url = "https://shop.example"
@@ -26,10 +26,10 @@ credentials = { key = "env:SHOP_KEY", secret = "env:SHOP_PASS" }
 "#;
 
 /// A folder with files, in which commands run.
-struct Desk(TempDir);
+pub(crate) struct Desk(pub(crate) TempDir);
 
 impl Desk {
-    fn with(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         for (name, text) in files {
             desk.file(name, text.as_bytes());
@@ -37,7 +37,7 @@ impl Desk {
         desk
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) {
         fs::write(self.0.path().join(name), bytes).unwrap();
     }
 
@@ -51,13 +51,13 @@ impl Desk {
         command
     }
 
-    fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         self.command(line).output().unwrap()
     }
 
     /// Runs a command that must end with this code and say this on stdout or stderr.
     #[track_caller]
-    fn check(&self, line: &str, code: i32, says: &[&str]) -> String {
+    pub(crate) fn check(&self, line: &str, code: i32, says: &[&str]) -> String {
         let found = self.run(line);
         let text = both(&found);
         assert_eq!(found.status.code(), Some(code), "{line}:\n{text}");
@@ -68,7 +68,7 @@ impl Desk {
     }
 
     #[track_caller]
-    fn json(&self, line: &str, code: i32) -> Value {
+    pub(crate) fn json(&self, line: &str, code: i32) -> Value {
         let found = self.run(&format!("{line} --format json"));
         assert_eq!(found.status.code(), Some(code), "{line}: {}", both(&found));
         let text = String::from_utf8(found.stdout).unwrap();
@@ -373,6 +373,9 @@ fn every_format_of_every_looking_command_is_whole() {
         ("verify", 0),
         ("status", 0),
         ("dlq list", 0),
+        ("incidents list", 0),
+        ("stock transfer", 0),
+        ("listings rebook", 0),
     ] {
         desk.json(line, code);
         let quiet = desk.run(&format!("{line} --quiet --format csv"));
@@ -398,12 +401,25 @@ fn the_help_of_every_command() {
         "stock show",
         "stock import",
         "stock set",
+        "stock count",
+        "stock receive",
+        "stock expect",
+        "stock transfer",
+        "stock adjust",
+        "stock hold",
+        "stock release",
+        "stock rename",
         "listings show",
         "listings import",
         "listings discover",
         "listings check",
+        "listings rebook",
         "bundles show",
         "bundles import",
+        "incidents list",
+        "incidents add",
+        "incidents import",
+        "incidents resolve",
         "channels check",
         "channels subscribe",
         "channels hold",
@@ -425,12 +441,13 @@ fn the_help_of_every_command() {
 }
 
 /// An order of one line, as its webhook says it.
-fn order(id: &str, text: &str, units: u32) -> Intake {
+pub(crate) fn order(id: &str, text: &str, units: u32) -> Intake {
     let line = LineSnapshot {
         line: LineId::new("1").unwrap(),
         listing: None,
         sku: text.to_owned(),
         location: None,
+        elsewhere: Vec::new(),
         target: LineTarget {
             committed: units,
             taken_by_channel: units,
@@ -438,6 +455,7 @@ fn order(id: &str, text: &str, units: u32) -> Intake {
         },
     };
     let snapshot = OrderSnapshot {
+        pending: None,
         channel: channel("shop"),
         order: OrderId::new(id).unwrap(),
         version: Version {

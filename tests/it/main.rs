@@ -1,13 +1,19 @@
 //! The integration tests: one binary, a module per room.
 
 #[cfg(test)]
+mod bugs;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod listen;
+#[cfg(test)]
+mod movements;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(crate) fn rules() -> BookRules {
         (channel("shop"), books(true, false)),
         (channel("web"), books(false, true)),
     ])
+    .into()
 }
 
 pub(crate) fn ledger() -> Ledger {
@@ -70,6 +71,7 @@ pub(crate) fn ledger() -> Ledger {
 
 fn order(from: &str, id: &str, version: i64, text: &str, committed: u32) -> OrderSnapshot {
     OrderSnapshot {
+        pending: None,
         read_at: None,
         channel: channel(from),
         order: OrderId::new(id).unwrap(),
@@ -83,6 +85,7 @@ fn order(from: &str, id: &str, version: i64, text: &str, committed: u32) -> Orde
             listing: Some(ListingId::new("10").unwrap()),
             sku: text.to_owned(),
             location: None,
+            elsewhere: Vec::new(),
             target: LineTarget {
                 committed,
                 taken_by_channel: committed,

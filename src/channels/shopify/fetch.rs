@@ -294,6 +294,7 @@ impl OrderNode {
             updated_at: self.updated_at,
             cancelled: self.cancelled_at.is_some(),
             over_the_counter: self.source_name.as_deref() == Some(OVER_THE_COUNTER),
+            location: None,
             test: self.test,
             lines,
             refunds,

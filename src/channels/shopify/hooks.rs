@@ -76,7 +76,9 @@ impl Shopify {
                 if facts.test {
                     receipt.ignored = Some("test order".to_owned());
                 } else {
-                    receipt.snapshots.push(facts.reduce(&self.channel)?);
+                    let mut snapshot = facts.reduce(&self.channel)?;
+                    facts.place(&mut snapshot, &self.places);
+                    receipt.snapshots.push(snapshot);
                 }
             }
             "orders/edited" => {

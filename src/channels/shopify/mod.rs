@@ -40,6 +40,8 @@ mod subscribe;
 mod tests;
 mod token;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -48,7 +50,7 @@ use super::{
     Reply, SubscriptionReport, Token, Update, Verdict, Webhook, Which, Wire,
 };
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, OrderId};
+use crate::domain::ids::{ChannelId, LocationId, OrderId};
 use crate::domain::order::OrderSnapshot;
 use token::Login;
 
@@ -75,6 +77,10 @@ pub const PLATFORM: Platform = Platform {
             "version of the Admin API (default 2026-07, at least 2026-04)",
         ),
         (
+            "places",
+            "which of our locations Shopify's are, such as [\"108=main\", \"109=store\"]: where sales at a till are booked",
+        ),
+        (
             "force",
             "true: write over values that were never read; this can undo sales (default false)",
         ),
@@ -90,6 +96,8 @@ struct Shopify {
     base_url: String,
     api_version: String,
     location: Option<u64>,
+    /// Which of our places Shopify's locations are, as far as the settings say.
+    places: BTreeMap<u64, LocationId>,
     force: bool,
     secrets: Vec<SecretString>,
     login: Login,

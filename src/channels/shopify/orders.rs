@@ -31,7 +31,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::channels::Fault;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::ChannelId;
+use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::order::{LineSnapshot, LineTarget, OrderSnapshot, Version};
 
 use super::ids;
@@ -45,6 +45,8 @@ pub(super) struct OrderFacts {
     pub(super) cancelled: bool,
     pub(super) over_the_counter: bool,
     pub(super) test: bool,
+    /// Where it was sold, if it was sold over the counter and the message says so.
+    pub(super) location: Option<u64>,
     pub(super) lines: Vec<LineFacts>,
     pub(super) refunds: Vec<RefundFacts>,
 }
@@ -127,11 +129,13 @@ impl OrderFacts {
                     listing: line.variant.map(ids::variant_alias).transpose()?,
                     sku: line.sku.clone(),
                     location: None,
+                    elsewhere: Vec::new(),
                     target: self.target(line, sums),
                 })
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         Ok(OrderSnapshot {
+            pending: None,
             read_at: None,
             channel: channel.clone(),
             order: ids::order_id(self.id)?,
@@ -143,6 +147,16 @@ impl OrderFacts {
             lines,
         }
         .tidy())
+    }
+
+    /// Lets a sale at a till be booked at its till (rule R12). Where the message does not say where that is, what an
+    /// earlier one said stays.
+    pub(super) fn place(&self, snapshot: &mut OrderSnapshot, places: &BTreeMap<u64, LocationId>) {
+        let till = self.location.filter(|_| self.over_the_counter);
+        let place = till.and_then(|till| places.get(&till));
+        for line in &mut snapshot.lines {
+            line.location = place.cloned();
+        }
     }
 
     /// See the table at the top. Everything stops at 0, whatever sums Shopify sends.
@@ -189,6 +203,9 @@ pub(super) struct OrderBody {
     test: Option<bool>,
     #[serde(default)]
     source_name: Option<String>,
+    /// Only of sales at a till.
+    #[serde(default)]
+    location_id: Option<u64>,
     line_items: Vec<LineBody>,
     refunds: Vec<RefundBody>,
 }
@@ -248,6 +265,7 @@ impl From<OrderBody> for OrderFacts {
             cancelled: body.cancelled_at.is_some(),
             over_the_counter: body.source_name.as_deref() == Some(OVER_THE_COUNTER),
             test: body.test.unwrap_or(false),
+            location: body.location_id,
             lines: body
                 .line_items
                 .into_iter()
@@ -291,6 +309,7 @@ mod tests {
             cancelled,
             over_the_counter: false,
             test: false,
+            location: None,
             lines: vec![LineFacts {
                 id: 9,
                 variant: Some(5),
@@ -379,6 +398,27 @@ mod tests {
         assert_eq!(targets(&sale), [(0, 2, 0, 2)]);
         sale.test = true;
         assert_eq!(targets(&sale), []);
+    }
+
+    /// Rule R12: at its till, where the settings say which place that is.
+    #[test]
+    fn r12_a_till_sale_is_booked_at_its_till() {
+        let channel = ChannelId::new("shop").unwrap();
+        let store = LocationId::new("store").unwrap();
+        let places = BTreeMap::from([(108, store.clone())]);
+        for (over_the_counter, location, expected) in [
+            (true, Some(108), Some(&store)),
+            (true, Some(109), None),
+            (true, None, None),
+            (false, Some(108), None),
+        ] {
+            let mut sale = facts((2, 2, 2), &[], false);
+            (sale.over_the_counter, sale.location) = (over_the_counter, location);
+            let mut snapshot = sale.reduce(&channel).unwrap();
+            sale.place(&mut snapshot, &places);
+            let line = snapshot.lines.first().unwrap();
+            assert_eq!(line.location.as_ref(), expected);
+        }
     }
 
     #[test]

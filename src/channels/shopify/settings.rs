@@ -1,8 +1,11 @@
 //! What `config.toml` says about a Shopify channel, checked as far as that goes without a call.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 
 use crate::channels::{Channel, ChannelSettings, Profile, SetupError};
+use crate::domain::ids::LocationId;
 
 use super::{API_VERSION, API_VERSION_OLDEST, BATCH_MAX, Login, Shopify, ids};
 
@@ -53,6 +56,8 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
             )
         })?),
     };
+    let places = places(option("places"), &settings.locations)
+        .map_err(|problem| refuse("places", problem, PLACES_HINT))?;
     let force = match option("force") {
         None | Some("false") => false,
         Some("true") => true,
@@ -77,6 +82,7 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
         base_url: settings.base_url.clone(),
         api_version: api_version.to_owned(),
         location,
+        places,
         force,
         secrets,
         login,
@@ -129,6 +135,30 @@ fn profile() -> Profile {
         clock_skew_ms: 2_000,
         call_timeout_ms: 15_000,
     }
+}
+
+/// What to do about `places`.
+const PLACES_HINT: &str = "write it like [\"108=main\"]: the id of a Shopify location, and a location that this channel sells from";
+
+/// Reads `108=main,109=store`; nothing if there is nothing.
+fn places(text: Option<&str>, ours: &[LocationId]) -> Result<BTreeMap<u64, LocationId>, String> {
+    let mut found = BTreeMap::new();
+    let pairs = text.into_iter().flat_map(|text| text.split(','));
+    for pair in pairs.map(str::trim) {
+        let (theirs, place) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("{pair:?} is no pair"))?;
+        let theirs = ids::location(theirs.trim())
+            .ok_or_else(|| format!("{theirs:?} is not the id of a Shopify location"))?;
+        let place = ours
+            .iter()
+            .find(|ours| ours.as_str() == place.trim())
+            .ok_or_else(|| format!("{place:?} is no location of this channel"))?;
+        if found.insert(theirs, place.clone()).is_some() {
+            return Err(format!("{theirs} is named twice"));
+        }
+    }
+    Ok(found)
 }
 
 fn base_url(url: &str) -> Result<(), String> {
@@ -231,6 +261,19 @@ mod tests {
             |s| drop(s.credentials.insert("client_id".into(), "x".into())),
             "credentials",
         );
+    }
+
+    #[test]
+    fn places_are_pairs_of_locations_that_exist() {
+        let ours = [
+            LocationId::new("main").unwrap(),
+            LocationId::new("store").unwrap(),
+        ];
+        let found = places(Some("108=main, gid://shopify/Location/109=store"), &ours).unwrap();
+        assert_eq!(found.len(), 2);
+        for text in ["", "108", "x=main", "108=moon", "108=main,108=store"] {
+            assert!(places(Some(text), &ours).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -160,10 +160,12 @@ pub(super) fn snapshot(channel: &ChannelId, order: &Order) -> Result<OrderSnapsh
             listing: listing_id(product, variation),
             sku: line.sku.clone().unwrap_or_default(),
             location: None,
+            elsewhere: Vec::new(),
             target: target(order, status, line)?,
         });
     }
     let snapshot = OrderSnapshot {
+        pending: None,
         read_at: None,
         channel: channel.clone(),
         order: OrderId::new(&order.id.0.to_string())

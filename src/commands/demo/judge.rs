@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::super::seller::Seller;
+use super::second::SecondAct;
 use super::town::{self, Town};
 use super::truth::{self, Applied};
 use crate::domain::clock::Timestamp;
@@ -31,6 +32,8 @@ pub(super) struct Summary {
     pub(super) latency_ms: Latency,
     pub(super) invariants: Invariants,
     pub(super) faults: BTreeMap<String, u64>,
+    /// What happened to the stock between two sales.
+    pub(super) second_act: Option<SecondAct>,
     /// What a comparison of every channel with the books found at the end; `None`: it could not read all of it.
     pub(super) reconcile: Option<Reconciled>,
 }
@@ -233,13 +236,15 @@ impl Summary {
                 Invariants::Broken(broken)
             },
             faults: fault_names(&markets),
+            second_act: None,
             reconcile,
         })
     }
 
     /// Whether everything held.
     pub(super) fn good(&self) -> bool {
-        let held = matches!(self.invariants, Invariants::Held(_));
+        let held = matches!(self.invariants, Invariants::Held(_))
+            && self.second_act.as_ref().is_none_or(SecondAct::good);
         let right = self.reconcile.is_some_and(|found| found.drifted == 0);
         held && right
             && self.converged

@@ -4,6 +4,7 @@
 
 mod judge;
 mod report;
+mod second;
 #[cfg(feature = "sales")]
 mod tiers;
 mod town;
@@ -94,7 +95,15 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
         in_flight: tally.of(Class::InFlight),
         drifted: tally.drifted(),
     });
-    let summary = Summary::of(seed, &town, &seller, converged, found).await?;
+    let mut summary = Summary::of(seed, &town, &seller, converged, found).await?;
+    let scene = second::while_nobody_listens(&town, &seller).await?;
+    listener = Listener::start(&config, &town, folder.path())?;
+    town.wait_open(ports.0, OPENING_MAX).await?;
+    out.note("second act: a delivery, a count, a transfer that is cut short, an oversell");
+    let act = second::play(scene, &town, &seller).await?;
+    listener.stop().await?;
+    act.say(out);
+    summary.second_act = Some(act);
     town.close().await;
     summary.say(out)?;
     if let Some(path) = &args.report {

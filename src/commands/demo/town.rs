@@ -154,6 +154,7 @@ batch_c_s = 5
 orders_overlap_s = 20
 [retry]
 delays_s = [1, 1, 2, 2, 5, 5, 10]
+[locations.store]
 [locations.main]
 authority = "onhand"
 [channels.shopify]

@@ -7,13 +7,14 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::names::by_alias;
 use crate::domain::bundle::{self, Need, Recipes};
 use crate::domain::catalog::{Folding, Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::{Books, LineRow, ListingRow, OrderRow, StockRow};
 use crate::domain::delivery::Shown;
 use crate::domain::ids::{ChannelId, ListingId, LocationId, OrderId, Sku};
-use crate::domain::stock::{Balances, Basis, Cause, Count};
+use crate::domain::stock::{Balances, Basis, Count};
 use crate::ledger::StoreError;
 use crate::ledger::tables::{Result, StockLine, Wanted};
 
@@ -118,7 +119,8 @@ pub(super) fn gather(db: &Connection, wanted: &Wanted) -> Result<Books> {
                     .clone()
                     .map(|listing| (channel.clone(), listing)),
             );
-            if line.booked.is_none() && !line.sku_text.is_empty() {
+            let asked = wanted.every_text || line.booked.is_none();
+            if asked && !line.sku_text.is_empty() {
                 words.insert((channel.clone(), line.sku_text.clone()));
             }
         }
@@ -252,23 +254,35 @@ fn texts(
         let sku: Sku = name(&row.get::<_, String>(0)?)?;
         ours.entry(lowered.key(sku.as_str())).or_default().push(sku);
     }
+    // A name that a SKU had leads to it, unless the name is another SKU's now (rule R37).
+    let had = by_alias(db, &keys)?;
     for (channel, text) in words {
-        let Some(candidates) = ours.get(&lowered.key(text)) else {
-            continue;
-        };
         let fold = folding.get(channel).copied().unwrap_or(exact);
-        let only = |test: &dyn Fn(&&Sku) -> bool| {
-            let mut found = candidates.iter().filter(test);
-            found.next().filter(|_| found.next().is_none()).cloned()
-        };
-        let found = only(&|sku| sku.as_str() == text)
-            .or_else(|| only(&|sku| exact.key(sku.as_str()) == exact.key(text)))
-            .or_else(|| only(&|sku| fold.key(sku.as_str()) == fold.key(text)));
+        let now = ours.get(&lowered.key(text)).map_or(&[][..], Vec::as_slice);
+        let now: Vec<_> = now.iter().map(|sku| (sku, sku)).collect();
+        let before = had.get(&lowered.key(text)).map_or(&[][..], Vec::as_slice);
+        let before: Vec<_> = before.iter().map(|(alias, sku)| (alias, sku)).collect();
+        let found = nearest(text, &now, fold).or_else(|| nearest(text, &before, fold));
         if let Some(sku) = found {
             books.texts.insert((channel.clone(), text.clone()), sku);
         }
     }
     Ok(())
+}
+
+/// The one of these whose name is the text: byte for byte, else without blanks at the ends, else as the channel folds.
+fn nearest(text: &str, names: &[(&Sku, &Sku)], fold: Folding) -> Option<Sku> {
+    let exact = Folding::default();
+    let only = |test: &dyn Fn(&str) -> bool| {
+        let mut found = names.iter().filter(|(called, _)| test(called.as_str()));
+        let first = found.next();
+        first
+            .filter(|_| found.next().is_none())
+            .map(|(_, sku)| (*sku).clone())
+    };
+    only(&|called| called == text)
+        .or_else(|| only(&|called| exact.key(called) == exact.key(text)))
+        .or_else(|| only(&|called| fold.key(called) == fold.key(text)))
 }
 
 fn stock(db: &Connection, skus: &BTreeSet<Sku>, books: &mut Books) -> Result<()> {
@@ -286,17 +300,19 @@ fn stock(db: &Connection, skus: &BTreeSet<Sku>, books: &mut Books) -> Result<()>
             .insert(name(&row.get::<_, String>(0)?)?, row.get(1)?);
     }
     let mut read = db.prepare_cached(
-        "SELECT s.sku, s.location, s.on_hand, s.committed, s.set_aside, s.incoming, s.counted_at, s.basis, s.reference
+        "SELECT s.sku, s.location, s.on_hand, s.committed, s.set_aside, s.incoming, s.counted_at, s.basis, s.reference, s.aside_at
          FROM json_each(?1) k CROSS JOIN stock s ON s.sku = k.value",
     )?;
     let mut rows = read.query([&keys])?;
     while let Some(row) = rows.next()? {
         let line = stock_line(row)?;
+        let aside_at: Option<i64> = row.get(9)?;
         books.stock.insert(
             (line.sku, line.location),
             StockRow {
                 balances: line.balances,
                 count: line.count,
+                aside_at: aside_at.map(Timestamp::from_millis),
             },
         );
     }
@@ -342,11 +358,9 @@ pub(super) fn write(db: &Connection, books: &Books, recorded_at: Timestamp) -> R
     )?;
     let mut moved = BTreeSet::new();
     for entry in &books.entries {
-        let (channel, order) = match &entry.cause {
-            Cause::Order { channel, order, .. } => (Some(channel.as_str()), Some(order.as_str())),
-            Cause::Count { .. } | Cause::SeenByCount { .. } | Cause::Adjustment { .. } => {
-                (None, None)
-            }
+        let (channel, order) = match entry.cause.line() {
+            Some((channel, order, _)) => (Some(channel.as_str()), Some(order.as_str())),
+            None => (None, None),
         };
         let change = entry.movement;
         insert.execute(params![
@@ -429,7 +443,8 @@ fn write_beliefs(db: &Connection, books: &Books) -> Result<()> {
 
 fn write_orders(db: &Connection, books: &Books) -> Result<()> {
     let mut order = db.prepare_cached(
-        "INSERT INTO orders (channel, id, record) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET record = ?3",
+        "INSERT INTO orders (channel, id, record, until) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET record = ?3, until = ?4",
     )?;
     let mut line = db.prepare_cached(
         "INSERT INTO order_line (channel, orders, line, listing, sku_text, location, taken, booked)
@@ -440,7 +455,8 @@ fn write_orders(db: &Connection, books: &Books) -> Result<()> {
             continue;
         };
         let (channel, id) = (key.0.as_str(), key.1.as_str());
-        order.execute(params![channel, id, json(&row.record)?])?;
+        let until = row.record.ends_at().map(Timestamp::millis);
+        order.execute(params![channel, id, json(&row.record)?, until])?;
         for (line_id, found) in &row.lines {
             line.execute(params![
                 channel,

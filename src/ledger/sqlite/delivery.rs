@@ -107,11 +107,8 @@ fn add_feeds(db: &Connection, found: &mut [ListingState]) -> Result<()> {
         let tier: Option<String> = row.get(5)?;
         skus.insert(sku.clone());
         feeds.entry(key).or_default().push(Supply {
-            sku,
-            units: row.get(3)?,
-            version: row.get(4)?,
             tier: tier.as_deref().map(name).transpose()?,
-            places: Vec::new(),
+            ..Supply::new(sku, row.get(3)?, row.get(4)?)
         });
     }
     let mut places: BTreeMap<Sku, Vec<_>> = BTreeMap::new();

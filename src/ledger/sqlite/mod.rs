@@ -4,7 +4,11 @@ mod books;
 mod chain;
 mod delivery;
 mod facts;
+mod incidents;
 mod keeping;
+mod life;
+mod names;
+mod papers;
 mod runs;
 mod story;
 mod tables;
@@ -26,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../schema.sql"),
     include_str!("../tiers.sql"),
     include_str!("../runs.sql"),
+    include_str!("../life.sql"),
 ];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
@@ -78,7 +83,7 @@ impl Sqlite {
         work: &mut dyn FnMut(&mut dyn Tables) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        work(&mut tables::Rows(&transaction))?;
+        work(&mut tables::Rows::over(&transaction))?;
         Ok(transaction.commit()?)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::books::{balances, basis_word, json, stock_line};
-use super::{books, chain, delivery, facts, keeping, runs, story, tiers};
+use super::life::Meanwhile;
+use super::{books, chain, delivery, facts, keeping, papers, runs, story, tiers};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
@@ -20,7 +21,14 @@ use crate::ledger::tables::{
 };
 
 /// One open transaction.
-pub(super) struct Rows<'a>(pub(super) &'a Connection);
+pub(super) struct Rows<'a>(pub(super) &'a Connection, pub(super) Meanwhile);
+
+impl<'a> Rows<'a> {
+    /// Over an open transaction.
+    pub(super) fn over(db: &'a Connection) -> Self {
+        Self(db, Meanwhile::default())
+    }
+}
 
 impl Tables for Rows<'_> {
     fn gather(&mut self, wanted: &Wanted) -> Result<Books> {
@@ -28,6 +36,8 @@ impl Tables for Rows<'_> {
     }
 
     fn write_books(&mut self, books: &Books, recorded_at: Timestamp) -> Result<()> {
+        let moved = books.entries.iter().map(|entry| entry.sku.clone());
+        self.1.moved.extend(moved);
         books::write(self.0, books, recorded_at)
     }
 
@@ -58,12 +68,13 @@ impl Tables for Rows<'_> {
     }
 
     fn set_aside_at(&mut self, sku: &Sku, location: &LocationId) -> Result<Option<Timestamp>> {
-        let mut read = self.0.prepare_cached(
-            "SELECT MAX(at) FROM entry WHERE sku = ?1 AND location = ?2 AND cause ->> 'set_aside' IS NOT NULL",
-        )?;
-        let at: Option<i64> =
-            read.query_row([sku.as_str(), location.as_str()], |row| row.get(0))?;
-        Ok(at.map(Timestamp::from_millis))
+        let mut read = self
+            .0
+            .prepare_cached("SELECT aside_at FROM stock WHERE sku = ?1 AND location = ?2")?;
+        let at: Option<Option<i64>> = read
+            .query_row([sku.as_str(), location.as_str()], |row| row.get(0))
+            .optional()?;
+        Ok(at.flatten().map(Timestamp::from_millis))
     }
 
     fn note_count(
@@ -119,7 +130,9 @@ impl Tables for Rows<'_> {
     }
 
     fn listings(&mut self, which: &Selection) -> Result<Vec<ListingState>> {
-        delivery::listings(self.0, which)
+        let mut found = delivery::listings(self.0, which)?;
+        papers::add_moment(self.0, &mut found, &self.1)?;
+        Ok(found)
     }
 
     fn begin_send(&mut self, sending: &[(ListingKey, i64)]) -> Result<()> {

@@ -79,17 +79,14 @@ fn promises(db: &Connection, broken: &mut Vec<String>) -> Result<()> {
         let (channel, order, line): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
         let booked: Booked = value(&row.get::<_, String>(3)?)?;
-        for (need, moved) in booked.needs.iter().zip(&booked.moved) {
+        for (location, need, moved) in booked.movements() {
             if moved.committed < 0 {
                 broken.push(format!(
                     "order {order} of {channel}, line {line}: promises {}",
                     moved.committed
                 ));
             }
-            let place = (
-                need.sku.as_str().to_owned(),
-                booked.location.as_str().to_owned(),
-            );
+            let place = (need.sku.as_str().to_owned(), location.as_str().to_owned());
             *expected.entry(place).or_default() += moved.committed;
         }
     }

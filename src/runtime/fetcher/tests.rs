@@ -136,6 +136,7 @@ impl Line for Open {
 
 fn order(id: &str, changed_at: i64) -> OrderSnapshot {
     OrderSnapshot {
+        pending: None,
         channel: shop(),
         order: OrderId::new(id).unwrap(),
         version: Version {

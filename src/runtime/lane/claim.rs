@@ -71,7 +71,7 @@ impl Claim {
             done: self.listings.clone(),
             ..Steps::default()
         };
-        let mut acknowledged = Vec::new();
+        let (mut acknowledged, mut moments) = (Vec::new(), Vec::new());
         let mut states: BTreeMap<_, _> = tables
             .listings(&which)?
             .into_iter()
@@ -80,8 +80,11 @@ impl Claim {
             .collect();
         // The most urgent first, as they were picked.
         for state in self.listings.iter().filter_map(|id| states.remove(id)) {
+            let until = desired(&self.policy, &state).until;
+            moments.extend(until.map(|until| (state.key.clone(), until)));
             self.decide(state, &mut steps, &mut acknowledged);
         }
+        tables.note_until(&moments)?;
         steps.acknowledged = acknowledged.len();
         tables.acknowledge(&acknowledged)?;
         for (key, _) in &acknowledged {

@@ -249,13 +249,7 @@ mod tests {
             acked: None,
             failures,
             due_at: Timestamp::from_millis(0),
-            feeds: vec![Supply {
-                sku: Sku::new("A").unwrap(),
-                units: 1,
-                version: 3,
-                tier: None,
-                places: vec![],
-            }],
+            feeds: vec![Supply::new(Sku::new("A").unwrap(), 1, 3)],
         }
     }
 

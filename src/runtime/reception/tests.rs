@@ -57,7 +57,7 @@ fn rules() -> BookRules {
         folding: Folding::default(),
         delivery_id_unique: false,
     };
-    BTreeMap::from([(shop(), books)])
+    BTreeMap::from([(shop(), books)]).into()
 }
 
 fn reception(ledger: Ledger) -> Arc<Reception> {

@@ -209,7 +209,8 @@ pub(super) fn book_rules(channels: &BTreeMap<ChannelId, Arc<dyn Channel>>) -> Bo
     channels
         .iter()
         .map(|(id, channel)| (id.clone(), books(channel)))
-        .collect()
+        .collect::<BTreeMap<_, _>>()
+        .into()
 }
 
 /// The ways out, each with a judge that looks at every write as it happens.
