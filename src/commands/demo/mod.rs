@@ -46,12 +46,7 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
         Duration::from_secs(60 * u64::from(minutes))
     });
     if let Some(path) = &args.report {
-        // Found out now, not after the shoppers are gone.
-        let file = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(path);
-        file.map_err(|error| disk(path, &error))?;
+        writable(path)?;
     }
     let folder = Folder::new()?;
     let town = Town::open(u64::from(seed)).await?;
@@ -90,11 +85,7 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
     let converged = settle(&town, &seller).await?;
     listener.stop().await?;
     out.note("the channels are compared with the books");
-    let found = reconcile::tally(&seller).await?.map(|tally| Reconciled {
-        compared: tally.compared,
-        in_flight: tally.of(Class::InFlight),
-        drifted: tally.drifted(),
-    });
+    let found = compare(&seller).await?;
     let mut summary = Summary::of(seed, &town, &seller, converged, found).await?;
     let scene = second::while_nobody_listens(&town, &seller).await?;
     listener = Listener::start(&config, &town, folder.path())?;
@@ -117,6 +108,22 @@ pub(super) async fn demo(args: Demo, out: &mut Out) -> Result<Found, Failure> {
         ));
     }
     Ok(Found::when(!summary.good()))
+}
+
+/// Finds out now, and not after the shoppers are gone, whether the report can be written.
+fn writable(path: &Path) -> Result<(), Failure> {
+    let mut options = std::fs::File::options();
+    let file = options.create(true).append(true).open(path);
+    file.map(drop).map_err(|error| disk(path, &error))
+}
+
+/// Compares every channel with the books; `None` if not all could be read.
+async fn compare(seller: &Seller) -> Result<Option<Reconciled>, Failure> {
+    Ok(reconcile::tally(seller).await?.map(|tally| Reconciled {
+        compared: tally.compared,
+        in_flight: tally.of(Class::InFlight),
+        drifted: tally.drifted(),
+    }))
 }
 
 /// Waits until every listing shows what it should and nothing is under way; false if that takes too long.
