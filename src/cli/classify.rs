@@ -48,7 +48,10 @@ pub struct Classify {
     /// Take the item number where eBay's custom label is empty
     #[arg(long)]
     pub ebay_item_as_sku: bool,
-    /// Hours without stock, as CSV: sku, from, until
+    /// Which export counts where a tool's repeats a channel's own: own or tool [default: refuse them]
+    #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(["own", "tool"]))]
+    pub overlap: Option<String>,
+    /// Hours without stock, as CSV: sku, from, until [default: those of the store's own books]
     #[arg(long, value_name = "FILE.csv")]
     pub out_of_stock: Option<PathBuf>,
     /// Leave out gaps without sales that chance does not explain, too

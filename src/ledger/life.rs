@@ -171,6 +171,8 @@ pub trait Life {
     fn note_reference(&mut self, sku: &Sku, location: &LocationId, units: Balance) -> Result<()>;
     /// The stock as it was: by when things took effect, or by when they were written down.
     fn stock_at(&mut self, at: Timestamp, as_written: bool) -> Result<Vec<StockLine>>;
+    /// When SKUs had nothing to sell at any place, from their first entry on: since when and until when, `now` at the latest.
+    fn out_of_stock(&mut self, now: Timestamp) -> Result<Vec<(Sku, Timestamp, Timestamp)>>;
     /// The stock of some SKUs.
     fn stock_of(&mut self, skus: &BTreeSet<Sku>) -> Result<Vec<StockLine>>;
 

@@ -2,6 +2,10 @@
 //! multipacks become what they are made of, and damaged texts get a suggestion.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::cells::{self, Damage, SkuCell};
 use super::harvest::{Map, Words};
@@ -141,22 +145,21 @@ pub(super) enum Goods {
     },
 }
 
-/// Longest text that is kept beside its number.
+/// Longest text that is kept beside its place.
 const SHORT_BYTES: usize = 23;
 
 /// A short text with its length, in three words: comparing it touches no other memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Short([u64; 3]);
 
 impl Short {
+    #[inline]
     fn of(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0_u8; SHORT_BYTES + 1];
-        bytes
-            .get_mut(..text.len().min(SHORT_BYTES + 1))?
-            .copy_from_slice(text.get(..text.len().min(SHORT_BYTES + 1))?);
         if text.len() > SHORT_BYTES {
             return None;
         }
+        let mut bytes = [0_u8; SHORT_BYTES + 1];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
         *bytes.last_mut()? = u8::try_from(text.len()).ok()?;
         let mut words = [0_u64; 3];
         for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
@@ -164,28 +167,61 @@ impl Short {
         }
         Some(Self(words))
     }
+
+    #[inline]
+    fn hash(&self) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        for word in self.0 {
+            hasher.write_u64(word);
+        }
+        hasher.finish()
+    }
 }
 
 /// Where a text is on the shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Its number.
-    pub(super) number: u32,
-    /// The SKU, if it is one.
-    pub(super) one: Option<u32>,
+pub(super) enum Place {
+    /// It is this SKU.
+    One(u32),
+    /// It is something else, at this place.
+    Other(u32),
 }
 
 /// Texts that were understood before.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    short: Map<Short, Place>,
+    short: HashTable<(Short, Place)>,
     long: Map<Box<[u8]>, Place>,
-    goods: Vec<Goods>,
+    others: Vec<Goods>,
+    /// Short texts that are looked up together, with their hashes.
+    asked: Vec<Option<(Short, u64)>>,
 }
 
 impl Shelf {
-    /// The place of a text.
+    /// The places of texts that were understood before, in `places`. They are looked up together, so that the memory is
+    /// waited for once and not by each.
+    pub(super) fn places<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t [u8]>,
+        places: &mut Vec<Option<Place>>,
+    ) {
+        let short = texts.map(|text| Short::of(text).map(|short| (short, short.hash())));
+        self.asked.clear();
+        self.asked.extend(short);
+        places.clear();
+        places.extend(self.asked.iter().map(|asked| {
+            let (short, hash) = asked.as_ref()?;
+            self.found(short, *hash)
+        }));
+    }
+
     #[inline]
+    fn found(&self, short: &Short, hash: u64) -> Option<Place> {
+        let found = self.short.find(hash, |(known, _)| known == short);
+        found.map(|(_, place)| *place)
+    }
+
+    /// The place of a text.
     pub(super) fn place(
         &mut self,
         raw: &[u8],
@@ -195,34 +231,34 @@ impl Shelf {
     ) -> Place {
         let short = Short::of(raw);
         let known = match &short {
-            Some(short) => self.short.get(short),
-            None => self.long.get(raw),
+            Some(short) => self.found(short, short.hash()),
+            None => self.long.get(raw).copied(),
         };
-        if let Some(&known) = known {
+        if let Some(known) = known {
             return known;
         }
-        let goods = understood(raw, rule, catalog, skus);
-        let one = match goods {
-            Goods::One(sku) => Some(sku),
-            _ => None,
+        let place = match understood(raw, rule, catalog, skus) {
+            Goods::One(sku) => Place::One(sku),
+            other => {
+                self.others.push(other);
+                Place::Other(u32::try_from(self.others.len() - 1).unwrap_or(u32::MAX))
+            }
         };
-        let place = Place {
-            number: u32::try_from(self.goods.len()).unwrap_or(u32::MAX),
-            one,
-        };
-        self.goods.push(goods);
         match short {
-            Some(short) => self.short.insert(short, place),
-            None => self.long.insert(Box::from(raw), place),
-        };
+            Some(short) => {
+                let hash = |(known, _): &(Short, Place)| known.hash();
+                self.short.insert_unique(short.hash(), (short, place), hash);
+            }
+            None => {
+                self.long.insert(Box::from(raw), place);
+            }
+        }
         place
     }
 
-    #[inline]
-    pub(super) fn goods(&self, place: Place) -> &Goods {
-        self.goods
-            .get(place.number as usize)
-            .unwrap_or(&Goods::Empty)
+    /// What stands at a place that is not one SKU.
+    pub(super) fn other(&self, place: u32) -> &Goods {
+        self.others.get(place as usize).unwrap_or(&Goods::Empty)
     }
 }
 
@@ -359,11 +395,17 @@ mod tests {
                     &Catalog::default(),
                     &mut words,
                 );
-                let sku = place.one.map(|sku| words.word(sku).to_owned());
-                assert_eq!(sku.as_deref(), Some(text.trim_end_matches('\0')));
+                let Place::One(sku) = place else {
+                    panic!("{place:?}");
+                };
+                assert_eq!(words.word(sku), text.trim_end_matches('\0'));
+                let mut together = Vec::new();
+                shelf.places([text.as_bytes()].into_iter(), &mut together);
+                let short = (text.len() <= SHORT_BYTES).then_some(place);
+                assert_eq!(together, [short]);
             }
         }
-        assert_eq!(shelf.goods.len(), texts.len());
+        assert_eq!(shelf.short.len() + shelf.long.len(), texts.len());
     }
 
     #[test]

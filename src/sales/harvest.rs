@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 
 use super::lines::Line;
 use super::moment::Resolution;
+use super::overlap::Span;
 
 /// The hour of what has no time.
 pub(super) const NO_HOUR: i32 = i32::MIN;
@@ -170,155 +171,44 @@ impl Sink for Sales {
     }
 }
 
-/// The units of each SKU and clock hour, without holding rows: exports are nearly in the order of time, so that a SKU's
-/// current hour is summed in place and leaves a number when the next one begins.
-#[derive(Debug, Default)]
-pub(super) struct Peaks {
-    now: Vec<Running>,
-    /// Finished hours: SKU and hour in one key, and thousandths.
-    finished: Vec<(u64, u32)>,
-    /// Time went back for some SKU, so that an hour may be there twice.
-    unsorted: bool,
-    /// Rows by hour.
-    rows: Map<i32, u64>,
-    /// Rows of the current hour that are not in `rows` yet.
-    fresh_rows: (i32, u64),
+/// Rows by day, counted without a search for each: days that share a place are told apart by their number.
+#[derive(Debug)]
+pub(super) struct Days {
+    recent: Vec<(i32, u64)>,
+    counted: BTreeMap<i32, u64>,
 }
 
-/// The hour that a SKU is in.
-#[derive(Debug, Clone, Copy)]
-struct Running {
-    hour: i32,
-    /// Thousandths in that hour.
-    milli: u32,
-}
-
-/// SKU and hour in one number that sorts by SKU, then hour.
-const fn hour_key(sku: u32, hour: i32) -> u64 {
-    ((sku as u64) << 32) | (hour.cast_unsigned() ^ 0x8000_0000) as u64
-}
-
-/// The SKU and hour of a key.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each half of the key is taken"
-)]
-pub(super) const fn key_parts(key: u64) -> (u32, i32) {
-    (
-        (key >> 32) as u32,
-        ((key as u32) ^ 0x8000_0000).cast_signed(),
-    )
-}
-
-impl Peaks {
-    #[inline]
-    fn add(&mut self, sku: u32, hour: i32, milli: u32) {
-        let idx = sku as usize;
-        if idx >= self.now.len() {
-            let fresh = Running {
-                hour: NO_HOUR,
-                milli: 0,
-            };
-            self.now.resize(idx + 1, fresh);
+impl Default for Days {
+    fn default() -> Self {
+        Self {
+            recent: vec![(0, 0); 512],
+            counted: BTreeMap::new(),
         }
-        let Some(now) = self.now.get_mut(idx) else {
+    }
+}
+
+impl Days {
+    /// One more row of this day.
+    #[inline]
+    pub(super) fn note(&mut self, day: i32) {
+        let place = day.cast_unsigned() as usize % self.recent.len();
+        let Some(recent) = self.recent.get_mut(place) else {
             return;
         };
-        if now.hour == hour
-            && let Some(sum) = now.milli.checked_add(milli)
-        {
-            now.milli = sum;
-            return;
+        if recent.0 != day {
+            let (other, n_rows) = std::mem::replace(recent, (day, 0));
+            *self.counted.entry(other).or_default() += n_rows;
         }
-        if now.hour != NO_HOUR {
-            // An hour again: one that is past, or so large that it takes two numbers.
-            self.unsorted |= hour <= now.hour;
-            self.finished.push((hour_key(sku, now.hour), now.milli));
-        }
-        *now = Running { hour, milli };
+        recent.1 += 1;
     }
 
-    fn count_rows(&mut self) {
-        let (hour, n) = std::mem::take(&mut self.fresh_rows);
-        if n > 0 {
-            *self.rows.entry(hour).or_default() += n;
+    /// Days with rows.
+    pub(super) fn all(mut self) -> BTreeMap<i32, u64> {
+        for (day, n_rows) in self.recent {
+            *self.counted.entry(day).or_default() += n_rows;
         }
-    }
-
-    /// Rows by hour.
-    pub(super) fn rows(&mut self) -> &Map<i32, u64> {
-        self.count_rows();
-        &self.rows
-    }
-
-    /// Calls `take` with each hour of each SKU once: SKU, hour, thousandths. Not in order.
-    pub(super) fn hours(mut self, mut take: impl FnMut(u32, i32, u64)) {
-        for (sku, now) in self.now.iter().enumerate() {
-            if now.hour != NO_HOUR {
-                let sku = u32::try_from(sku).unwrap_or(u32::MAX);
-                self.finished.push((hour_key(sku, now.hour), now.milli));
-            }
-        }
-        if self.unsorted {
-            self.finished.sort_unstable_by_key(|(key, _)| *key);
-        }
-        let mut rest = self.finished.as_slice();
-        while let [(key, milli), after @ ..] = rest {
-            let mut sum = u64::from(*milli);
-            rest = after;
-            while let [(same, more), after @ ..] = rest
-                && same == key
-            {
-                sum += u64::from(*more);
-                rest = after;
-            }
-            let (sku, hour) = key_parts(*key);
-            take(sku, hour, sum);
-        }
-    }
-}
-
-impl Sink for Peaks {
-    const ORDERS: bool = false;
-
-    fn new() -> Self {
-        Self::default()
-    }
-
-    #[inline]
-    fn sale(&mut self, sale: Sale) {
-        if self.fresh_rows.0 == sale.hour {
-            self.fresh_rows.1 += u64::from(!sale.further);
-        } else {
-            self.count_rows();
-            self.fresh_rows = (sale.hour, u64::from(!sale.further));
-        }
-        self.add(sale.sku, sale.hour, sale.milli);
-    }
-
-    fn join(&mut self, mut other: Self, skus: &[u32], _channels: &[u32]) {
-        other.count_rows();
-        for (hour, n) in other.rows {
-            *self.rows.entry(hour).or_default() += n;
-        }
-        self.unsorted |= other.unsorted;
-        let known = |sku: u32| skus.get(sku as usize).copied().unwrap_or(sku);
-        for (key, milli) in other.finished {
-            let (sku, hour) = key_parts(key);
-            self.add(known(sku), hour, milli);
-        }
-        for (sku, now) in other.now.into_iter().enumerate() {
-            if now.hour != NO_HOUR {
-                let sku = u32::try_from(sku).unwrap_or(u32::MAX);
-                self.add(known(sku), now.hour, now.milli);
-            }
-        }
-    }
-
-    fn file(&mut self, _file: u16) {}
-
-    fn len(&self) -> usize {
-        self.now.len()
+        self.counted.retain(|_, n_rows| *n_rows > 0);
+        self.counted
     }
 }
 
@@ -358,18 +248,13 @@ pub(super) struct FileTally {
     pub(super) last_s: Option<i64>,
     pub(super) odd: Oddities,
     pub(super) resolutions: Vec<Resolution>,
+    /// The channels of a tool's export.
+    pub(super) channels: Vec<Span>,
     /// Counted rows by day, since 1970 in UTC.
     pub(super) rows_by_day: BTreeMap<i32, u64>,
 }
 
 impl FileTally {
-    /// So many more counted rows of a day.
-    pub(super) fn note_day(&mut self, (day, n_rows): (i32, u64)) {
-        if n_rows > 0 {
-            *self.rows_by_day.entry(day).or_default() += n_rows;
-        }
-    }
-
     fn join(&mut self, other: Self) {
         self.read += other.read;
         self.counted += other.counted;
@@ -386,8 +271,9 @@ impl FileTally {
                 self.resolutions.push(resolution);
             }
         }
-        for day in other.rows_by_day {
-            self.note_day(day);
+        self.channels.extend(other.channels);
+        for (day, n_rows) in other.rows_by_day {
+            *self.rows_by_day.entry(day).or_default() += n_rows;
         }
     }
 }
@@ -453,62 +339,13 @@ impl<S: Sink> Harvest<S> {
 mod tests {
     use super::*;
 
-    fn sale(sku: u32, hour: i32, milli: u32) -> Sale {
-        Sale {
-            order: 0,
-            line: 0,
-            sku,
-            channel: 0,
-            hour,
-            milli,
-            day_hours: 0,
-            further: false,
-        }
-    }
-
-    fn hours(peaks: Peaks) -> Vec<(u32, i32, u64)> {
-        let mut found = Vec::new();
-        peaks.hours(|sku, hour, milli| found.push((sku, hour, milli)));
-        found.sort_unstable();
-        found
-    }
-
     #[test]
-    fn hours_are_exact_in_any_order_and_from_parts() {
-        let rows = [
-            (0, 5, 1),
-            (0, 5, 2),
-            (1, 5, 7),
-            (0, 6, 1),
-            (0, 5, 4),
-            (1, -3, 2),
-        ];
-        let expected = vec![(0, 5, 7), (0, 6, 1), (1, -3, 2), (1, 5, 7)];
-        let mut whole = Peaks::new();
-        for (sku, hour, milli) in rows {
-            whole.sale(sale(sku, hour, milli));
+    fn days_that_share_a_place_are_counted_apart() {
+        let mut days = Days::default();
+        for day in [0, 512, 0, -512, 5, 5, -1] {
+            days.note(day);
         }
-        assert_eq!(hours(whole), expected);
-        let (mut first, mut second) = (Peaks::new(), Peaks::new());
-        for (idx, (sku, hour, milli)) in rows.into_iter().enumerate() {
-            // The second one met the SKUs the other way round.
-            if idx < 3 {
-                first.sale(sale(sku, hour, milli));
-            } else {
-                second.sale(sale(1 - sku, hour, milli));
-            }
-        }
-        first.join(second, &[1, 0], &[]);
-        assert_eq!(first.rows().get(&5), Some(&4));
-        assert_eq!(hours(first), expected);
-    }
-
-    #[test]
-    fn an_hour_that_fits_no_number_is_still_exact() {
-        let mut peaks = Peaks::new();
-        for _ in 0..3 {
-            peaks.sale(sale(0, 1, 4_000_000_000));
-        }
-        assert_eq!(hours(peaks), [(0, 1, 12_000_000_000)]);
+        let expected = BTreeMap::from([(-512, 1), (-1, 1), (0, 2), (5, 2), (512, 1)]);
+        assert_eq!(days.all(), expected);
     }
 }

@@ -17,7 +17,9 @@ mod goods;
 mod harvest;
 mod lines;
 mod moment;
+mod overlap;
 mod packed;
+mod peaks;
 pub mod profile;
 mod read;
 mod records;
@@ -35,12 +37,14 @@ use std::path::PathBuf;
 use chrono_tz::Tz;
 
 use demand::{Demand, Market, Window};
-use harvest::{Peaks, Sales, Sink};
+use harvest::{Sales, Sink};
+use peaks::Peaks;
 use rows::Terms;
 
 pub use error::{Result, SalesError};
 pub use goods::Catalog;
 pub use moment::Resolution;
+pub use overlap::Wins;
 pub use profile::{DayOrder, Decimal, Profile, built_in};
 pub use read::size;
 pub use report::{
@@ -109,6 +113,8 @@ pub struct Request {
     pub catalog: Catalog,
     /// When SKUs were out of stock.
     pub absent: BTreeMap<String, Vec<Absence>>,
+    /// Which export counts where a tool's repeats a channel's own; without a word, such files are refused.
+    pub wins: Option<Wins>,
     /// Whether gaps that chance does not explain are no exposure.
     pub censor_gaps: bool,
 }
@@ -131,6 +137,7 @@ impl Request {
             rule: Rule::Peak,
             catalog: Catalog::default(),
             absent: BTreeMap::new(),
+            wins: None,
             censor_gaps: false,
         }
     }
@@ -187,7 +194,7 @@ pub fn classify(request: &Request, watch: &dyn Watch) -> Result<Classified> {
 
 fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     let terms = request.terms();
-    let found = read::all::<Sales>(&request.files, &request.asked, &terms, watch)?;
+    let found = read::all::<Sales>(&request.files, &request.asked, &terms, request.wins, watch)?;
     let window = request.window(
         found
             .files
@@ -221,6 +228,7 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
                 .iter()
                 .map(|gap| Gap::new(name, *gap, window, ends)),
         );
+        let absent = without_sales(absent, &demand);
         let velocity = measure(&demand.sold, &demand.days, demand.first, &absent, &shop);
         let last_14d = recent(&demand, &shop, &recent_shop);
         let report = SkuReport::new(name, velocity, last_14d, &demand, &harvest.channels, window);
@@ -330,6 +338,26 @@ fn absences(known: Option<&Vec<Absence>>, window: Window) -> Vec<Hours> {
     apart
 }
 
+/// An hour in which something was sold was no hour without stock, whatever the books say.
+fn without_sales(absent: Vec<Hours>, demand: &Demand) -> Vec<Hours> {
+    let mut kept = Vec::with_capacity(absent.len());
+    for hours in absent {
+        let mut from = hours.from;
+        let begin = demand.sold.partition_point(|order| order.hour < hours.from);
+        let within = demand.sold.iter().skip(begin);
+        for order in within.take_while(|order| order.hour < hours.to) {
+            kept.push(Hours {
+                from,
+                to: order.hour,
+            });
+            from = order.hour + 1;
+        }
+        kept.push(Hours { from, to: hours.to });
+    }
+    kept.retain(|hours| hours.from < hours.to);
+    kept
+}
+
 fn shown_zone<S>(found: &read::Everything<S>, terms: &Terms<'_>) -> zone::Zone {
     let of_file = found
         .files
@@ -340,7 +368,8 @@ fn shown_zone<S>(found: &read::Everything<S>, terms: &Terms<'_>) -> zone::Zone {
 
 fn by_max_hour(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     let terms = request.terms();
-    let mut found = read::all::<Peaks>(&request.files, &request.asked, &terms, watch)?;
+    let mut found =
+        read::all::<Peaks>(&request.files, &request.asked, &terms, request.wins, watch)?;
     let window = request.window(
         found
             .files
@@ -349,21 +378,18 @@ fn by_max_hour(request: &Request, watch: &dyn Watch) -> Result<Classified> {
             .max(),
     );
     let (mut counted, mut outside) = (0, (0, 0));
-    for (hour, n_rows) in found.harvest.sink.rows() {
-        if window.at(*hour).is_some() {
-            counted += n_rows;
-        } else {
-            outside.0 += n_rows;
-        }
-    }
     let peaks = std::mem::replace(&mut found.harvest.sink, Peaks::new());
     let mut best = vec![(0_u64, 0_u64); found.harvest.skus.all().len()];
-    peaks.hours(|sku, hour, milli| match best.get_mut(sku as usize) {
+    peaks.hours(|sku, hour, milli, rows| match best.get_mut(sku as usize) {
         Some((most, sum)) if window.at(hour).is_some() => {
             *most = (*most).max(milli);
             *sum += milli;
+            counted += rows;
         }
-        _ => outside.1 += i64::try_from(milli).unwrap_or(i64::MAX),
+        _ => {
+            outside.0 += rows;
+            outside.1 += i64::try_from(milli).unwrap_or(i64::MAX);
+        }
     });
     let words = found.harvest.skus.all();
     let mut skus: Vec<SkuReport> = words

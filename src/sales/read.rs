@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::error::{Result, SalesError};
 use super::facts::{self, Facts, OrderCells};
 use super::harvest::{FileTally, Harvest, Sink};
+use super::overlap::{self, Beside, Span, Wins};
 use super::records::{Broken, Records, Rows};
 use super::rows::{Reading, Stop, Terms, Watch};
 use super::shape::{self, Asked, Shape};
@@ -61,6 +62,7 @@ pub(super) fn all<S: Sink>(
     paths: &[PathBuf],
     asked: &Asked,
     terms: &Terms<'_>,
+    wins: Option<Wins>,
     watch: &dyn Watch,
 ) -> Result<Everything<S>> {
     let (members, copies) = members(paths)?;
@@ -81,10 +83,15 @@ pub(super) fn all<S: Sink>(
     }
     let mut harvest: Harvest<S> = Harvest::new();
     let mut files = Vec::with_capacity(members.len());
-    for (number, (member, shape)) in members.iter().zip(shapes).enumerate() {
+    let mut covered: Vec<Span> = Vec::new();
+    for number in overlap::order(&shapes, wins) {
+        let (Some(member), Some(shape)) = (members.get(number), shapes.get(number)) else {
+            continue;
+        };
         let mut one = One {
             member,
-            shape,
+            shape: shape.clone(),
+            covered: &covered,
             facts: known.get_mut(number).and_then(Option::take),
             asked,
             terms,
@@ -105,12 +112,17 @@ pub(super) fn all<S: Sink>(
         if let Some(slot) = known.get_mut(number) {
             *slot = one.facts.take();
         }
-        files.push(ReadFile {
+        let file = ReadFile {
             name: member.name.clone(),
             shape: one.shape,
             tally,
-        });
+        };
+        covered.extend(overlap::covers(&file, wins));
+        files.push((number, file));
     }
+    files.sort_by_key(|(number, _)| *number);
+    let files: Vec<ReadFile> = files.into_iter().map(|(_, file)| file).collect();
+    overlap::refuse(&files, wins)?;
     Ok(Everything {
         files,
         harvest,
@@ -224,6 +236,8 @@ struct One<'a> {
     member: &'a Member,
     shape: Shape,
     facts: Option<Facts>,
+    /// What counts in other exports.
+    covered: &'a [Span],
     asked: &'a Asked,
     terms: &'a Terms<'a>,
     number: u16,
@@ -259,7 +273,8 @@ impl One<'_> {
 
     fn reading<'r, S: Sink>(&'r self, others: &'r [&'r OrderCells]) -> Reading<'r, S> {
         let place = (self.number, self.member.name.as_str());
-        Reading::new(&self.shape, self.terms, self.facts.as_ref(), others, place)
+        let beside = Beside::new(&self.shape, self.covered);
+        Reading::new(beside, self.terms, self.facts.as_ref(), others, place)
     }
 
     fn in_one<S: Sink>(

@@ -3,15 +3,20 @@
 //! A record without quotes is cut at its separators; any other is read by `csv-core`, so that quoted line breaks and
 //! doubled quotes are what they are everywhere. Lines end with LF, CR LF or CR.
 
+mod quoted;
+
 use std::io::Read;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use csv_core::{Reader, ReaderBuilder};
 use memchr::memchr;
 
 /// Bytes that are read at once.
 const BLOCK_BYTES: usize = 1 << 18;
 /// The longest record. A longer one is a quote that was opened and never closed.
 pub(super) const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Plain records that are cut together.
+const RECORDS_AT_HAND: usize = 64;
 
 /// Why the next record cannot be had.
 #[derive(Debug)]
@@ -45,6 +50,14 @@ pub(super) trait Rows {
     }
     /// Bytes that were read up to here.
     fn bytes(&self) -> u64;
+    /// How many records are at hand from the current one on, if it is the first of some that were cut together; else 0.
+    fn at_hand(&self) -> usize {
+        0
+    }
+    /// A cell of a record at hand; 0 is the first of them.
+    fn cell_at_hand(&self, _record: usize, _idx: usize) -> &[u8] {
+        &[]
+    }
 }
 
 /// How records are written.
@@ -74,7 +87,12 @@ pub(super) struct Records<R> {
     line: u64,
     /// The line of the current record.
     record_line: u64,
+    /// Cells of the records at hand.
     cells: Vec<(usize, usize)>,
+    /// Records at hand: where the cells of each end, and where the record after it begins.
+    at_hand: Vec<(usize, usize)>,
+    /// Which of them is the current one.
+    current: usize,
     /// The current record, if it had to be unquoted.
     unquoted: Vec<u8>,
     in_unquoted: bool,
@@ -102,6 +120,8 @@ impl<R: Read> Records<R> {
             line: first_line,
             record_line: first_line,
             cells: Vec::with_capacity(64),
+            at_hand: Vec::with_capacity(RECORDS_AT_HAND),
+            current: 0,
             unquoted: Vec::new(),
             in_unquoted: false,
             ends: vec![0; 64],
@@ -115,69 +135,84 @@ impl<R: Read> Records<R> {
     }
 
     /// Goes to the next record; empty lines are records with one empty cell.
+    #[inline]
     fn next_record(&mut self) -> Result<bool, Broken> {
-        self.in_unquoted = false;
         self.record_line = self.line;
+        self.current += 1;
+        if let Some(&(_, next)) = self.at_hand.get(self.current) {
+            self.at = next;
+            self.line += 1;
+            return Ok(true);
+        }
+        self.next_records()
+    }
+
+    fn next_records(&mut self) -> Result<bool, Broken> {
+        self.in_unquoted = false;
+        self.current = 0;
         loop {
-            match self.cut() {
-                Cut::Whole { next } => {
-                    self.at = next;
-                    self.line += 1;
-                    return Ok(true);
-                }
-                Cut::Quoted => return self.unquote(),
-                Cut::More if self.ended => {
-                    if self.at >= self.filled {
-                        return Ok(false);
-                    }
-                    // The last line has no end.
-                    return self.last();
-                }
-                Cut::More => self.fill()?,
+            let quote = self.cut();
+            if let Some(&(_, next)) = self.at_hand.first() {
+                self.at = next;
+                self.line += 1;
+                return Ok(true);
+            }
+            if quote {
+                return self.unquote();
+            }
+            if !self.ended {
+                self.fill()?;
+            } else if self.at >= self.filled {
+                return Ok(false);
+            } else {
+                // The last line has no end.
+                return self.last();
             }
         }
     }
 
-    /// Cuts the record at `at`, if its line is in the block and holds no quote.
-    #[inline]
-    fn cut(&mut self) -> Cut {
+    /// Cuts the plain records from `at` on, as far as their lines are in the block. Says whether a quote ended that.
+    fn cut(&mut self) -> bool {
         self.cells.clear();
-        let Some(rest) = self.block.get(self.at..self.checked) else {
-            return Cut::More;
-        };
-        let mut from = self.at;
-        let (separator, quotes) = (self.dialect.separator, self.dialect.quotes);
-        if quotes {
-            for found in memchr::memchr3_iter(separator, b'\n', b'"', rest) {
-                let to = self.at + found;
-                match rest.get(found) {
-                    Some(b'\n') => return self.ended_at(from, to),
-                    Some(b'"') => return Cut::Quoted,
-                    _ => {
-                        self.cells.push((from, to));
-                        from = to + 1;
+        self.at_hand.clear();
+        let begin = self.at;
+        let rest = self.block.get(begin..self.checked).unwrap_or_default();
+        let mut from = begin;
+        let separator = self.dialect.separator;
+        // Without quotes a second look for the separator changes nothing.
+        let quote = if self.dialect.quotes { b'"' } else { separator };
+        for found in memchr::memchr3_iter(separator, b'\n', quote, rest) {
+            let to = begin + found;
+            match rest.get(found) {
+                Some(b'\n') => {
+                    let returned = to > from && rest.get(found - 1) == Some(&b'\r');
+                    self.cells.push((from, to - usize::from(returned)));
+                    self.at_hand.push((self.cells.len(), to + 1));
+                    if self.at_hand.len() == RECORDS_AT_HAND {
+                        return false;
                     }
                 }
+                Some(byte) if *byte == separator => self.cells.push((from, to)),
+                _ => return true,
             }
-        } else {
-            for found in memchr::memchr2_iter(separator, b'\n', rest) {
-                let to = self.at + found;
-                if rest.get(found) == Some(&b'\n') {
-                    return self.ended_at(from, to);
-                }
-                self.cells.push((from, to));
-                from = to + 1;
-            }
+            from = to + 1;
         }
-        Cut::More
+        false
     }
 
+    /// Where the cells of a record at hand begin and end.
     #[inline]
-    fn ended_at(&mut self, from: usize, newline: usize) -> Cut {
-        let returned = newline > from && self.block.get(newline - 1) == Some(&b'\r');
-        let to = if returned { newline - 1 } else { newline };
-        self.cells.push((from, to));
-        Cut::Whole { next: newline + 1 }
+    fn cells_of(&self, record: usize) -> (usize, usize) {
+        let end_of = |record: usize| self.at_hand.get(record).map_or(0, |(end, _)| *end);
+        let begin = record.checked_sub(1).map_or(0, end_of);
+        (begin, end_of(record).max(begin))
+    }
+
+    /// The cells that were cut are one record.
+    fn one_record(&mut self) {
+        self.at_hand.clear();
+        self.at_hand.push((self.cells.len(), self.at));
+        self.current = 0;
     }
 
     /// The rest of the block is the last line.
@@ -200,106 +235,8 @@ impl<R: Read> Records<R> {
         self.cells.push((from, end));
         self.at = self.filled;
         self.line += 1;
+        self.one_record();
         Ok(true)
-    }
-
-    /// Reads a record that holds quotes.
-    fn unquote(&mut self) -> Result<bool, Broken> {
-        let (begin_line, mut out_at, mut n_ends, mut used) = (self.line, 0, 0, 0);
-        self.quoted.reset();
-        self.unquoted.resize(self.unquoted.len().max(1 << 12), 0);
-        loop {
-            let upto = if self.ended {
-                self.filled
-            } else {
-                self.checked
-            };
-            let input = self
-                .block
-                .get(self.at + used..upto.max(self.at + used))
-                .unwrap_or_default();
-            if input.is_empty() && !self.ended {
-                self.fill()?;
-                if used > RECORD_BYTES_MAX {
-                    return self.open_quote(begin_line);
-                }
-                continue;
-            }
-            let (result, n_in, n_out, n_end) = self.quoted.read_record(
-                input,
-                self.unquoted.get_mut(out_at..).unwrap_or_default(),
-                self.ends.get_mut(n_ends..).unwrap_or_default(),
-            );
-            used += n_in;
-            out_at += n_out;
-            n_ends += n_end;
-            match result {
-                ReadRecordResult::InputEmpty if self.ended && n_in == 0 && n_end == 0 => {
-                    return self.open_quote(begin_line);
-                }
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => {
-                    let longer = self.unquoted.len() * 2;
-                    self.unquoted.resize(longer, 0);
-                }
-                ReadRecordResult::OutputEndsFull => {
-                    let longer = self.ends.len() * 2;
-                    self.ends.resize(longer, 0);
-                }
-                ReadRecordResult::Record if input.is_empty() && self.is_open(used) => {
-                    return self.open_quote(begin_line);
-                }
-                ReadRecordResult::Record => return Ok(self.taken(used, n_ends)),
-                ReadRecordResult::End => return self.open_quote(begin_line),
-            }
-            if used > RECORD_BYTES_MAX {
-                return self.open_quote(begin_line);
-            }
-        }
-    }
-
-    /// Whether a record that the end of the file ended was within quotes: it holds lines, and a quote without another.
-    fn is_open(&self, used: usize) -> bool {
-        let read = self.block.get(self.at..self.at + used).unwrap_or_default();
-        memchr(b'\n', read).is_some() && memchr::memchr_iter(b'"', read).count() % 2 == 1
-    }
-
-    /// Makes what was unquoted the current record.
-    fn taken(&mut self, used: usize, n_ends: usize) -> bool {
-        let mut end = self.at + used;
-        let read = self.block.get(self.at..end).unwrap_or_default();
-        let mut n_lines = memchr::memchr_iter(b'\n', read).count() as u64;
-        // csv-core stops after the CR of a CR LF.
-        if read.last() == Some(&b'\r') {
-            if self.block.get(end) == Some(&b'\n') && end < self.filled {
-                end += 1;
-            }
-            n_lines += 1;
-        } else if read.last() != Some(&b'\n') {
-            n_lines += 1;
-        }
-        self.line += n_lines;
-        self.at = end;
-        self.cells.clear();
-        let mut from = 0;
-        for &to in self.ends.get(..n_ends).unwrap_or_default() {
-            self.cells.push((from, to));
-            from = to;
-        }
-        self.in_unquoted = true;
-        true
-    }
-
-    /// Leaves the line whose quote is never closed, so that one bad row does not swallow the file.
-    fn open_quote(&mut self, line: u64) -> Result<bool, Broken> {
-        let rest = self.block.get(self.at..self.filled).unwrap_or_default();
-        self.at = match memchr(b'\n', rest) {
-            Some(found) => self.at + found + 1,
-            None => self.filled,
-        };
-        self.line = line + 1;
-        self.cells.clear();
-        Err(Broken::OpenQuote { line })
     }
 
     /// Reads more bytes; those before the current record leave.
@@ -371,18 +308,35 @@ impl<R: Read> Rows for Records<R> {
     }
 
     fn width(&self) -> usize {
-        self.cells.len()
+        let (begin, end) = self.cells_of(self.current);
+        end - begin
     }
 
     #[inline]
     fn cell(&self, idx: usize) -> &[u8] {
+        self.cell_at_hand(self.current, idx)
+    }
+
+    #[inline]
+    fn at_hand(&self) -> usize {
+        if self.current == 0 {
+            self.at_hand.len()
+        } else {
+            0
+        }
+    }
+
+    #[inline]
+    fn cell_at_hand(&self, record: usize, idx: usize) -> &[u8] {
+        let (begin, end) = self.cells_of(record);
         let held = if self.in_unquoted {
             &self.unquoted
         } else {
             &self.block
         };
         self.cells
-            .get(idx)
+            .get(begin..end)
+            .and_then(|cells| cells.get(idx))
             .and_then(|&(from, to)| held.get(from..to))
             .unwrap_or_default()
     }
@@ -390,16 +344,6 @@ impl<R: Read> Rows for Records<R> {
     fn bytes(&self) -> u64 {
         self.passed + self.at as u64
     }
-}
-
-/// What a look at the block gave.
-enum Cut {
-    /// The record is there, and this is where the next one begins.
-    Whole { next: usize },
-    /// It holds a quote.
-    Quoted,
-    /// Its line is not all there.
-    More,
 }
 
 #[cfg(test)]

@@ -416,6 +416,7 @@ fn the_help_of_every_command() {
         "listings rebook",
         "bundles show",
         "bundles import",
+        "classify",
         "incidents list",
         "incidents add",
         "incidents import",

@@ -64,6 +64,9 @@ pub(super) fn classify(
     let mut request = terms::request(args, crate::domain::clock::Clock::now(&SystemClock))?;
     if let Some(seller) = &seller {
         request.catalog = runtime.block_on(terms::catalog(seller))?;
+        if args.out_of_stock.is_none() {
+            request.absent = runtime.block_on(terms::out_of_stock(seller))?;
+        }
     }
     let bar = Bar::new(out.progress_of_bytes(sales::size(&request.files)));
     let found = sales::classify(&request, &bar);
@@ -104,6 +107,7 @@ pub(super) async fn refresh(seller: &Seller, files: &[PathBuf]) -> Result<String
     };
     let mut request = terms::request(&args, seller.now())?;
     request.catalog = terms::catalog(seller).await?;
+    request.absent = terms::out_of_stock(seller).await?;
     let work = move || sales::classify(&request, &Bar::new(indicatif::ProgressBar::hidden()));
     let done = tokio::task::spawn_blocking(work).await;
     let mut found = done.map_err(|error| Failure::call(format!("classify: {error}")))??;

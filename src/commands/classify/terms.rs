@@ -11,7 +11,9 @@ use crate::domain::clock::Timestamp;
 use crate::exit::Failure;
 use crate::ledger::tables::Selection;
 use crate::sales::profile::{Find, Layout, Times};
-use crate::sales::{Absence, Asked, Catalog, DayOrder, Decimal, Profile, Request, Rule, built_in};
+use crate::sales::{
+    Absence, Asked, Catalog, DayOrder, Decimal, Profile, Request, Rule, Wins, built_in,
+};
 
 /// How a file of SKUs is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,10 @@ pub(super) fn request(args: &Classify, now: Timestamp) -> Result<Request, Failur
         Rule::Peak
     };
     request.censor_gaps = args.censor_gaps;
+    request.wins = args.overlap.as_deref().map(|which| match which {
+        "tool" => Wins::Tool,
+        _ => Wins::Own,
+    });
     if let Some(path) = &args.out_of_stock {
         request.absent = absences(path)?;
     }
@@ -187,6 +193,28 @@ fn absences(path: &Path) -> Result<BTreeMap<String, Vec<Absence>>, Failure> {
     Ok(found)
 }
 
+/// When SKUs had nothing to sell, by the store's own books.
+pub(super) async fn out_of_stock(
+    seller: &Seller,
+) -> Result<BTreeMap<String, Vec<Absence>>, Failure> {
+    let now = seller.now();
+    let books = seller.ledger.read(move |tables| tables.out_of_stock(now));
+    let mut found: BTreeMap<String, Vec<Absence>> = BTreeMap::new();
+    for (sku, from, until) in books.await? {
+        let absences = found.entry(sku.as_str().to_owned()).or_default();
+        absences.push(Absence { from, until });
+    }
+    Ok(found)
+}
+
+/// What a channel calls a pack of six is six of ours, unless that text is a SKU of ours itself.
+fn add_pack(catalog: &mut Catalog, text: String, sku: &str, factor: u32) {
+    if text != sku && !catalog.skus.contains(&text) {
+        let pack = vec![(sku.to_owned(), factor)];
+        catalog.recipes.entry(text).or_insert(pack);
+    }
+}
+
 /// SKUs, bundles and multipacks of the store.
 pub(super) async fn catalog(seller: &Seller) -> Result<Catalog, Failure> {
     let known = seller
@@ -212,15 +240,34 @@ pub(super) async fn catalog(seller: &Seller) -> Result<Catalog, Failure> {
             .collect();
         catalog.recipes.insert(bundle.as_str().to_owned(), parts);
     }
-    // What a channel calls a pack of six is six of ours, unless that text is a SKU of ours itself.
-    for listing in listings {
-        let (Some(text), Some(mapping)) = (listing.their_sku, listing.mapping) else {
-            continue;
-        };
-        if text != mapping.sku.as_str() && !catalog.skus.contains(&text) {
-            let pack = vec![(mapping.sku.as_str().to_owned(), mapping.factor)];
-            catalog.recipes.entry(text).or_insert(pack);
-        }
+    let named = listings
+        .into_iter()
+        .filter_map(|listing| Some((listing.their_sku?, listing.mapping?)));
+    for (text, mapping) in named {
+        add_pack(&mut catalog, text, mapping.sku.as_str(), mapping.factor);
     }
     Ok(catalog)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_is_what_is_in_it_and_a_sku_of_ours_is_itself() {
+        let mut catalog = Catalog {
+            skus: ["MUG", "TEE-6"].map(str::to_owned).into(),
+            ..Catalog::default()
+        };
+        for (text, sku, factor) in [
+            ("MUG-SIX", "MUG", 6),
+            ("MUG", "MUG", 1),
+            ("TEE-6", "MUG", 6),
+            ("MUG-SIX", "MUG", 12),
+        ] {
+            add_pack(&mut catalog, text.to_owned(), sku, factor);
+        }
+        let expected = BTreeMap::from([("MUG-SIX".to_owned(), vec![("MUG".to_owned(), 6)])]);
+        assert_eq!(catalog.recipes, expected);
+    }
 }

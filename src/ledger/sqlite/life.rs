@@ -85,6 +85,10 @@ impl Life for Rows<'_> {
         papers::stock_at(self.0, at, as_written)
     }
 
+    fn out_of_stock(&mut self, now: Timestamp) -> Result<Vec<(Sku, Timestamp, Timestamp)>> {
+        papers::out_of_stock(self.0, now)
+    }
+
     fn stock_of(&mut self, skus: &BTreeSet<Sku>) -> Result<Vec<StockLine>> {
         papers::stock_of(self.0, skus)
     }

@@ -192,6 +192,46 @@ pub(super) fn stock_at(db: &Connection, at: Timestamp, as_written: bool) -> Resu
     Ok(found)
 }
 
+pub(super) fn out_of_stock(
+    db: &Connection,
+    now: Timestamp,
+) -> Result<Vec<(Sku, Timestamp, Timestamp)>> {
+    let mut read = db.prepare_cached(
+        "SELECT sku, at, SUM(on_hand - committed - set_aside) FROM entry WHERE at <= ?1 GROUP BY sku, at ORDER BY sku, at",
+    )?;
+    let mut rows = read.query([now.millis()])?;
+    let mut found: Vec<(Sku, Timestamp, Timestamp)> = Vec::new();
+    let mut current: Option<(String, Balance, Option<Timestamp>)> = None;
+    let mut end = |(sku, _, since): (String, Balance, Option<Timestamp>), until| -> Result<()> {
+        if let Some(since) = since {
+            found.push((name(&sku)?, since, until));
+        }
+        Ok(())
+    };
+    while let Some(row) = rows.next()? {
+        let (sku, at): (String, _) = (row.get(0)?, Timestamp::from_millis(row.get(1)?));
+        let moved: Balance = row.get(2)?;
+        let (sku, before, since) = match current.take() {
+            Some((known, before, since)) if known == sku => (sku, before, since),
+            other => {
+                other.map_or(Ok(()), |last| end(last, now))?;
+                (sku, 0, None)
+            }
+        };
+        let available = before + moved;
+        current = Some(match since {
+            Some(since) if available > 0 => {
+                end((sku.clone(), before, Some(since)), at)?;
+                (sku, available, None)
+            }
+            None if available <= 0 => (sku, available, Some(at)),
+            since => (sku, available, since),
+        });
+    }
+    current.map_or(Ok(()), |last| end(last, now))?;
+    Ok(found)
+}
+
 pub(super) fn stock_of(db: &Connection, skus: &BTreeSet<Sku>) -> Result<Vec<StockLine>> {
     let mut read = db.prepare_cached(
         "SELECT s.sku, s.location, s.on_hand, s.committed, s.set_aside, s.incoming, s.counted_at, s.basis, s.reference

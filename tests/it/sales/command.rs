@@ -202,3 +202,77 @@ fn the_published_call_gives_the_published_numbers() {
     };
     assert_eq!((n("A"), n("B"), n("C")), (38, 484, 2_636));
 }
+
+#[test]
+fn hours_without_stock_come_from_the_books() {
+    let folder = Folder::new();
+    folder.file(
+        "stock.csv",
+        "sku,on_hand,as_of\nA,30,2026-06-01T00:00:00Z\n",
+    );
+    folder.check("stock import stock.csv", 0);
+    // Gone from noon of the 11th to noon of the 16th: five days, of which the first hour in part.
+    folder.file(
+        "count.csv",
+        "sku,counted,counted_at\nA,0,2026-06-11T12:30:00Z\n",
+    );
+    folder.check("stock count count.csv", 0);
+    folder.file(
+        "count.csv",
+        "sku,counted,counted_at\nA,30,2026-06-16T12:30:00Z\n",
+    );
+    folder.check("stock count count.csv", 0);
+    let mut text = "order id,time,sku,quantity\n".to_owned();
+    for day in (1..=11).chain(16..=28) {
+        writeln!(text, "{day},2026-06-{day:02}T12:10:00Z,A,1").unwrap();
+    }
+    // Sold while the books say that there was none: it was there.
+    text += "x,2026-06-13T09:00:00Z,A,1\n";
+    folder.file("a.csv", text);
+    let exposure = |line: &str| folder.json(line, 0)["skus"][0]["exposure_hours"].clone();
+    let line = "classify a.csv --window 28d --as-of 2026-06-29T00:00:00Z";
+    // From its first sale on, without those hours but with the one in which it sold.
+    assert_eq!(exposure(line), 28 * 24 - 12 - (5 * 24 - 1) + 1);
+    folder.file("none.csv", "sku,from,until\n");
+    let all = exposure(&format!("{line} --out-of-stock none.csv"));
+    assert_eq!(all, 28 * 24 - 12);
+}
+
+#[test]
+fn a_tools_export_beside_the_channels_own_is_refused_until_it_is_said_which_counts() {
+    let folder = Folder::new();
+    let header = "Order Id,Channel reference,Received date,SKU,Quantity,Source,SubSource,Status,Item number\n";
+    folder.file(
+        "tool.csv",
+        header.to_owned()
+            + "1,SH1,01/06/2026 10:00:00,A,2,SHOPIFY,My Shop,PROCESSED,1\n\
+               2,SH2,02/06/2026 11:00:00,A,3,SHOPIFY,My Shop,PROCESSED,1\n\
+               3,E1,01/06/2026 12:00:00,A,5,EBAY,eBay1,PROCESSED,1\n\
+               4,SH9,09/06/2026 12:00:00,A,7,SHOPIFY,My Shop,PROCESSED,1\n",
+    );
+    folder.file(
+        "own.csv",
+        "Name,Email,Financial Status,Created at,Lineitem quantity,Lineitem name,Lineitem sku\n\
+         #1,a@b.c,paid,2026-06-01 10:00:00 +0000,2,A,A\n\
+         #2,a@b.c,paid,2026-06-02 11:00:00 +0000,3,A,A\n",
+    );
+    let (_, talk) = folder.check("classify tool.csv own.csv", 2);
+    assert!(
+        talk.contains("its orders of shopify are in own.csv, too") && talk.contains("--overlap"),
+        "{talk}"
+    );
+    // 5 of eBay and 7 after the days of Shopify's own export are in the tool's alone.
+    for (wins, rule, ignored) in [
+        ("own", "peak", 2),
+        ("tool", "peak", 2),
+        ("own", "max-hour", 2),
+    ] {
+        let line = format!("classify tool.csv own.csv --overlap {wins} --rule {rule}");
+        let found = folder.json(&line, 0);
+        assert_eq!(found["skus"][0]["units"], 17.0, "{line}");
+        assert_eq!(found["ignored"][0]["reason"], "in_other_export", "{line}");
+        assert_eq!(found["ignored"][0]["rows"], ignored, "{line}");
+    }
+    let found = folder.json("classify tool.csv", 0);
+    assert_eq!(found["skus"][0]["units"], 17.0);
+}
