@@ -3,7 +3,7 @@
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
 //! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`],
 //! [`promise`], [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`], [`retry`]; how fast goods sell: [`velocity`],
-//! [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
+//! [`tier`], [`abc`]; what overselling there is: [`oversell`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod abc;
@@ -23,6 +23,7 @@ pub mod incident;
 pub mod lane;
 pub mod message;
 pub mod order;
+pub mod oversell;
 pub mod policy;
 pub mod promise;
 pub mod quantity;
