@@ -5,16 +5,22 @@
 //! every place at which the stock could have run out.
 //!
 //! [`pairs`] counts the pairs of orders that did not see each other: exact, and without a model of demand. [`replay`] lets one
-//! stockout happen, with buffers. [`formula`] and [`recursion`] say what independent buyers would do; [`share`] says which
-//! SKUs matter most.
+//! stockout happen, with buffers. [`study`] does both for every [`scenario`], and [`limits`] says how much of it is chance.
+//! [`formula`] and [`recursion`] say what independent buyers would do; [`share`] says which SKUs matter most.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,
     reason = "statistics: sums and quotients of bounded counts and times"
 )]
 
+pub mod formula;
+pub mod limits;
 pub mod pairs;
+pub mod recursion;
+pub mod replay;
+pub mod scenario;
 pub mod share;
+pub mod study;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,4 +63,28 @@ pub struct Order {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn whole(count: usize) -> f64 {
     count as f64
+}
+
+/// As [`whole`].
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn whole_u64(count: u64) -> f64 {
+    count as f64
+}
+
+/// A span in milliseconds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "some years are far below 2^52 ms"
+)]
+fn millis(span: i64) -> f64 {
+    span as f64
+}
+
+/// A span in milliseconds, without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "some years are far below 2^52 ms"
+)]
+fn span_ms(span: f64) -> i64 {
+    span as i64
 }

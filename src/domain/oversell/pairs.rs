@@ -89,9 +89,8 @@ pub fn each(orders: &[Order], mode: Mode, latencies_ms: &[f64], mut take: impl F
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a span of some years")]
 fn apart(earlier: &Order, later: &Order) -> f64 {
-    later.at_ms.saturating_sub(earlier.at_ms) as f64
+    super::millis(later.at_ms.saturating_sub(earlier.at_ms))
 }
 
 /// How likely two orders are blind to each other whose earliest moments lie so far apart.
