@@ -232,7 +232,7 @@ mod tests {
             oversold(&first, &event),
             [2.0, 2.0, 2.0, 1.0, 0.0, 1.0, 0.0]
         );
-        assert_eq!(blind(&first, &event), 8.0);
+        assert_eq!([blind(&first, &event)], [8.0]);
         // Times count from the first order here, so that a sync at 1.0 is at 0.8 of an interval.
         let batch = Terms {
             phase: 0.8,
@@ -242,7 +242,7 @@ mod tests {
             oversold(&first, &batch),
             [2.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
         );
-        assert_eq!(blind(&first, &batch), 5.0);
+        assert_eq!([blind(&first, &batch)], [5.0]);
         let second = orders(&[(0, 0, 1), (1_000, 1, 1), (1_500, 0, 1), (4_000, 1, 1)]);
         for mode in [Mode::Event, Mode::Batch] {
             let found = oversold(&second, &terms(mode, 2_000.0));
