@@ -6,6 +6,8 @@ mod goods;
 mod life;
 mod looks;
 mod runs;
+#[cfg(feature = "sales")]
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -17,7 +19,7 @@ use crate::domain::clock::Timestamp;
 use crate::output::{Format, Wishes};
 
 #[cfg(feature = "sales")]
-pub use classify::{Classify, ColumnNames};
+pub use classify::{Classify, ColumnNames, Exports};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
@@ -31,6 +33,8 @@ pub use looks::{
     Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
 };
 pub use runs::{Reconcile, Schedule, SyncOnce, TierChoice};
+#[cfg(feature = "sales")]
+pub use simulate::{Latency, ModeChoice, Simulate, Stockouts};
 
 /// Keeps a seller's stock right on every channel at once
 ///
@@ -97,6 +101,16 @@ pub enum Command {
     /// Example: onhand classify orders.csv --tz Europe/London --out tiers.csv
     #[cfg(feature = "sales")]
     Classify(Box<Classify>),
+    /// Say from sales exports what would be oversold at other speeds and buffers
+    ///
+    /// Sells your own orders again. Pairs of orders that channels could not have seen of each other are counted: that is exact
+    /// and needs no model of demand. Buffers are replayed order by order. Figures are per stockout, the mean over every place
+    /// where the stock could have run out; per month only where the number of stockouts is known. The exports of all channels
+    /// are needed, in one or several files. Nothing is sent. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand simulate shopify.csv amazon.txt --latency 5s,15m --buffer 0,2 --stockouts 12
+    #[cfg(feature = "sales")]
+    Simulate(Box<Simulate>),
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),

@@ -28,10 +28,14 @@ mod plan_file;
 mod rebook;
 mod reconcile;
 mod requests;
+#[cfg(feature = "sales")]
+mod sales_files;
 mod schedule;
 mod seller;
 mod setup;
 mod sheet;
+#[cfg(feature = "sales")]
+mod simulate;
 mod status;
 mod stock;
 mod stock_adjust;
@@ -74,6 +78,8 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Demo(args) => runtime()?.block_on(demo::demo(args, out)),
         #[cfg(feature = "sales")]
         Command::Classify(args) => classify::classify(&args, &global, env, out),
+        #[cfg(feature = "sales")]
+        Command::Simulate(args) => simulate::simulate(&args, &global, env, out),
         command => with_seller(command, &global, env, out),
     }
 }
@@ -196,6 +202,6 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Listen(_)
         | Command::Demo(_) => Ok(Found::Nothing),
         #[cfg(feature = "sales")]
-        Command::Classify(_) => Ok(Found::Nothing),
+        Command::Classify(_) | Command::Simulate(_) => Ok(Found::Nothing),
     }
 }

@@ -3,8 +3,8 @@
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
 //! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`],
 //! [`promise`], [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`], [`retry`]; how fast goods sell: [`velocity`],
-//! [`tier`], [`abc`]; what overselling costs and what to do about it: [`stats`], [`money`], [`cost`], [`decision`]; what runs
-//! beside the sales: [`drift`], [`brake`], [`schedule`].
+//! [`tier`], [`abc`]; what overselling there is, what it costs and what to do about it: [`oversell`], [`stats`], [`money`],
+//! [`cost`], [`decision`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod abc;
@@ -27,6 +27,7 @@ pub mod lane;
 pub mod message;
 pub mod money;
 pub mod order;
+pub mod oversell;
 pub mod policy;
 pub mod promise;
 pub mod quantity;
