@@ -5,6 +5,7 @@ mod classify;
 mod goods;
 mod life;
 mod looks;
+mod report;
 mod runs;
 #[cfg(feature = "sales")]
 mod simulate;
@@ -32,6 +33,9 @@ pub use life::{
 pub use looks::{
     Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
 };
+#[cfg(feature = "sales")]
+pub use report::{MaybeExports, Recommend};
+pub use report::{Report, ReportCost, ReportDays, ReportWeekly};
 pub use runs::{Reconcile, Schedule, SyncOnce, TierChoice};
 #[cfg(feature = "sales")]
 pub use simulate::{Latency, ModeChoice, Simulate, Stockouts};
@@ -111,6 +115,18 @@ pub enum Command {
     /// Example: onhand simulate shopify.csv amazon.txt --latency 5s,15m --buffer 0,2 --stockouts 12
     #[cfg(feature = "sales")]
     Simulate(Box<Simulate>),
+    /// Say what to do about overselling, for which SKUs, and what it costs and saves
+    ///
+    /// Joins what overselling costs (`onhand report cost`) with how much of it faster syncing would prevent, counted from your
+    /// own orders: those of the exports, or of the books without any. Says so where batch sync is good enough. Nothing is
+    /// changed.
+    ///
+    /// Example: onhand recommend orders.csv --tz Europe/London --now 15m --report recommend.html
+    #[cfg(feature = "sales")]
+    Recommend(Box<Recommend>),
+    /// What overselling costs, how fast and how right channels are
+    #[command(subcommand)]
+    Report(Report),
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),

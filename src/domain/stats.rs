@@ -8,10 +8,12 @@
 )]
 
 use serde::Serialize;
-use statrs::distribution::{Beta, ChiSquared, ContinuousCDF as _};
+use statrs::distribution::{Beta, ChiSquared, ContinuousCDF as _, Discrete as _, Poisson};
 
 /// What each limit leaves out on its side: 95 % lie between the two.
 const TAIL: f64 = 0.025;
+/// Where a quantile is no longer looked for.
+const COUNT_MAX: u32 = 100_000;
 /// Standard errors from the middle to each limit.
 pub const ERRORS: f64 = 1.959_963_984_540_054;
 
@@ -56,6 +58,22 @@ pub fn poisson(count: f64) -> Interval {
         0.0
     };
     Interval::new(low, half(2.0 * count + 2.0, 1.0 - TAIL))
+}
+
+/// The smallest count that a Poisson number with this mean does not exceed with this chance. 0 for a mean of 0; `chance` is
+/// below 1.
+pub fn poisson_quantile(mean: f64, chance: f64) -> u32 {
+    let Ok(poisson) = Poisson::new(mean) else {
+        return 0;
+    };
+    let mut sum = 0.0;
+    for count in 0..COUNT_MAX {
+        sum += poisson.pmf(u64::from(count));
+        if sum >= chance {
+            return count;
+        }
+    }
+    COUNT_MAX
 }
 
 /// How clustered daily counts are: their variance over their mean. About 1 for independent events, 0 without any.
@@ -196,6 +214,25 @@ mod tests {
         assert_eq!(compared(3, 1.0, 0, 0.0), None);
         assert!(compared(0, 1.0, 3, 1.0).unwrap().ratio.is_infinite());
         near(share(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn quantiles_are_the_published_buffers() {
+        // Rate an hour, latency in hours, share of the channel; 5 %, 1 %, 0.1 %.
+        for (rate, latency, share, buffers) in [
+            (10.0, 0.25, 1.0 / 3.0, [4, 5, 7]),
+            (10.0, 0.25, 0.8, [2, 3, 4]),
+            (10.0, 0.25, 0.2, [5, 6, 8]),
+            (60.0, 1.0 / 12.0, 0.5, [5, 7, 9]),
+            (60.0, 0.25, 0.05, [21, 24, 27]),
+            (100.0, 5.0 / 3_600.0, 0.2, [1, 1, 2]),
+            (0.2, 0.25, 0.5, [0, 1, 1]),
+        ] {
+            let mean = rate * (1.0 - share) * latency;
+            let found = [0.95, 0.99, 0.999].map(|chance| poisson_quantile(mean, chance));
+            assert_eq!(found, buffers, "{rate} {latency} {share}");
+        }
+        assert_eq!(poisson_quantile(0.0, 0.95), 0);
     }
 
     #[test]

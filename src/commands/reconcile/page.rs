@@ -2,34 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::summary::{HEADERS, Kept, Summary, percent, row};
+use super::summary::{HEADERS, Summary, row};
+use super::trend::{self, POINTS_MAX, Point, RUNS_MAX};
 use crate::commands::seller::Seller;
 use crate::config::ReconcileSettings;
 use crate::domain::clock::Timestamp;
-use crate::domain::drift::{Class, Health, Share, Tally};
+use crate::domain::drift::{Class, Health};
 use crate::exit::Failure;
-use crate::ledger::tables::RunRow;
 use crate::output::Cell;
-use crate::output::chart::{Bar, Bars, Bound, Chart};
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 
-/// Runs of one channel that the trend is drawn from.
-const RUNS_MAX: usize = 400;
-/// Points of the trend.
-const POINTS_MAX: usize = 30;
 /// SKUs that are named as the worst.
 const WORST_MAX: usize = 20;
 /// Lines that stand in the page; the others are in `--format csv`.
 const LINES_MAX: usize = 1_000;
-
-/// One point of the trend: runs that were finished together.
-#[derive(Debug, Default)]
-struct Point {
-    tally: Tally,
-    sent: usize,
-    adjusted: usize,
-    orders_found: usize,
-}
 
 /// The page.
 pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Failure> {
@@ -56,7 +42,11 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
         ),
         verdict: Some(Verdict { says, tone }),
         figures: figures(summary, tone),
-        parts: parts(summary, &points(runs), &seller.settings.reconcile),
+        parts: parts(
+            summary,
+            &trend::points(runs, POINTS_MAX),
+            &seller.settings.reconcile,
+        ),
         footer: format!(
             "onhand {}, plan {}",
             env!("CARGO_PKG_VERSION"),
@@ -86,32 +76,14 @@ fn whole(count: usize) -> Cell {
     Cell::Whole(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// Finished runs, oldest first: those of one command share their moment.
-fn points(runs: Vec<RunRow>) -> Vec<(Timestamp, Point)> {
-    let mut found: BTreeMap<Timestamp, Point> = BTreeMap::new();
-    for run in runs {
-        let kept = run.result.as_deref().map(serde_json::from_str::<Kept>);
-        let (Some(at), Some(Ok(kept))) = (run.finished_at, kept) else {
-            continue;
-        };
-        let point = found.entry(at).or_default();
-        point.tally.add(&kept.tally);
-        point.sent += kept.sent;
-        point.adjusted += kept.adjusted;
-        point.orders_found += kept.orders_found;
-    }
-    let skip = found.len().saturating_sub(POINTS_MAX);
-    found.into_iter().skip(skip).collect()
-}
-
 fn parts(
     summary: &Summary,
     points: &[(Timestamp, Point)],
     health: &ReconcileSettings,
 ) -> Vec<Part> {
     let mut parts = vec![
-        trend(summary, points, health),
-        trend_table(points),
+        trend::chart(points, health),
+        trend::table(points),
         channels(summary),
         classes(summary),
     ];
@@ -130,68 +102,6 @@ fn parts(
         rows: summary.lines.iter().take(LINES_MAX).map(row).collect(),
     });
     parts
-}
-
-fn trend(summary: &Summary, points: &[(Timestamp, Point)], health: &ReconcileSettings) -> Part {
-    let bar = |(at, point): &(Timestamp, Point)| {
-        let label = at.to_seconds_text().replace('T', " ");
-        let rate = point.tally.rate();
-        Bar::new(label, percent(rate)).saying(rate.to_string())
-    };
-    let bound = |name: &str, share: Share| Bound::new(format!("{name} {share}"), percent(share));
-    // A line far beyond every run would only make them small.
-    let most = points.iter().map(|(_, point)| point.tally.rate()).max();
-    let near = most.unwrap_or(summary.tally.rate()).max(health.healthy);
-    let bounds = [
-        bound("healthy below", health.healthy),
-        bound("alarm above", health.alarm),
-    ];
-    let shown = bounds
-        .into_iter()
-        .filter(|bound| bound.value <= 10.0 * percent(near));
-    Part::Chart {
-        title: "Drift over runs".to_owned(),
-        about: "The share of the compared listings that differ, of each run, oldest first."
-            .to_owned(),
-        chart: Chart::Bars(Bars {
-            unit: "drift, %".to_owned(),
-            bars: points.iter().map(bar).collect(),
-            bounds: shown.collect(),
-        }),
-    }
-}
-
-fn trend_table(points: &[(Timestamp, Point)]) -> Part {
-    let one = |(at, point): &(Timestamp, Point)| {
-        vec![
-            Cell::from(at.to_seconds_text()),
-            whole(point.tally.compared),
-            whole(point.tally.drifted()),
-            rate(point.tally.rate()),
-            whole(point.tally.of(Class::InFlight)),
-            whole(point.orders_found),
-            whole(point.sent),
-            whole(point.adjusted),
-        ]
-    };
-    Part::Table {
-        title: "Runs".to_owned(),
-        headers: vec![
-            "At",
-            "Compared",
-            "Differed",
-            "Drift %",
-            "In flight",
-            "Orders found",
-            "Sent",
-            "Adjusted",
-        ],
-        rows: points.iter().rev().map(one).collect(),
-    }
-}
-
-fn rate(share: Share) -> Cell {
-    Cell::Decimal(percent(share), 4)
 }
 
 fn channels(summary: &Summary) -> Part {
