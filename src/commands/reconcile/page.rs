@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::summary::{HEADERS, Kept, Summary, percent, row};
 use crate::commands::seller::Seller;
+use crate::config::ReconcileSettings;
 use crate::domain::clock::Timestamp;
 use crate::domain::drift::{Class, Health, Share, Tally};
 use crate::exit::Failure;
 use crate::ledger::tables::RunRow;
 use crate::output::Cell;
+use crate::output::chart::{Bar, Bars, Bound, Chart};
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 
 /// Runs of one channel that the trend is drawn from.
@@ -54,7 +56,7 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
         ),
         verdict: Some(Verdict { says, tone }),
         figures: figures(summary, tone),
-        parts: parts(summary, &points(runs)),
+        parts: parts(summary, &points(runs), &seller.settings.reconcile),
         footer: format!(
             "onhand {}, plan {}",
             env!("CARGO_PKG_VERSION"),
@@ -64,11 +66,7 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
 }
 
 fn figures(summary: &Summary, tone: Tone) -> Vec<Figure> {
-    let figure = |label: &str, value: String, tone| Figure {
-        label: label.to_owned(),
-        value,
-        tone,
-    };
+    let figure = |label: &str, value: String, tone| Figure::new(label, value).toned(tone);
     let tally = &summary.tally;
     let orders: usize = summary.channels.iter().map(|one| one.orders_found).sum();
     vec![
@@ -106,9 +104,13 @@ fn points(runs: Vec<RunRow>) -> Vec<(Timestamp, Point)> {
     found.into_iter().skip(skip).collect()
 }
 
-fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
+fn parts(
+    summary: &Summary,
+    points: &[(Timestamp, Point)],
+    health: &ReconcileSettings,
+) -> Vec<Part> {
     let mut parts = vec![
-        trend(points),
+        trend(summary, points, health),
         trend_table(points),
         channels(summary),
         classes(summary),
@@ -130,16 +132,32 @@ fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
     parts
 }
 
-fn trend(points: &[(Timestamp, Point)]) -> Part {
+fn trend(summary: &Summary, points: &[(Timestamp, Point)], health: &ReconcileSettings) -> Part {
     let bar = |(at, point): &(Timestamp, Point)| {
         let label = at.to_seconds_text().replace('T', " ");
-        (label, u64::from(point.tally.rate().millionths()))
+        let rate = point.tally.rate();
+        Bar::new(label, percent(rate)).saying(rate.to_string())
     };
-    Part::Bars {
+    let bound = |name: &str, share: Share| Bound::new(format!("{name} {share}"), percent(share));
+    // A line far beyond every run would only make them small.
+    let most = points.iter().map(|(_, point)| point.tally.rate()).max();
+    let near = most.unwrap_or(summary.tally.rate()).max(health.healthy);
+    let bounds = [
+        bound("healthy below", health.healthy),
+        bound("alarm above", health.alarm),
+    ];
+    let shown = bounds
+        .into_iter()
+        .filter(|bound| bound.value <= 10.0 * percent(near));
+    Part::Chart {
         title: "Drift over runs".to_owned(),
-        about: "Listings that differ, of a million compared: 1,000 is the healthy line of 0.1 %, 10,000 the alarm line of 1 %."
+        about: "The share of the compared listings that differ, of each run, oldest first."
             .to_owned(),
-        bars: points.iter().map(bar).collect(),
+        chart: Chart::Bars(Bars {
+            unit: "drift, %".to_owned(),
+            bars: points.iter().map(bar).collect(),
+            bounds: shown.collect(),
+        }),
     }
 }
 
