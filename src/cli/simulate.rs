@@ -52,7 +52,7 @@ pub struct Simulate {
     /// Stockouts a month of all these SKUs, or a CSV with columns sku and per_month [default: from the store, if it knows]
     #[arg(long, value_name = "N|FILE.csv")]
     pub stockouts: Option<Stockouts>,
-    /// What one oversold order costs
+    /// What one oversold order costs, instead of what [costs] says
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     pub incident_cost: Option<f64>,
     /// Days of sales that one delivery lasts: the reference stock of a SKU that the store does not know

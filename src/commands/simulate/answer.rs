@@ -5,14 +5,15 @@ use serde::{Serialize, Serializer};
 use super::terms::Stockouts;
 use super::work::{self, Done, Whole};
 use crate::domain::clock::Timestamp;
+use crate::domain::cost::MONTH_DAYS;
 use crate::domain::oversell::Mode;
 use crate::domain::oversell::limits::{Limits, limits};
 use crate::domain::oversell::scenario::{Grid, Scenario};
 use crate::domain::oversell::study::{Days, Figures, Sums};
 use crate::domain::tier::Tier;
 
-/// Hours of a month of 30 days.
-const MONTH_HOURS: f64 = 720.0;
+/// Hours of a month.
+const MONTH_HOURS: f64 = MONTH_DAYS * 24.0;
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]
@@ -37,6 +38,8 @@ pub(super) struct Answer {
     /// What one oversold order costs.
     #[serde(serialize_with = "plain")]
     pub(super) cost_per_incident: f64,
+    /// Of every cost.
+    pub(super) currency: String,
     /// Orders of which only the day is known: they are in none of the figures.
     pub(super) orders_without_time: u64,
     /// The draws can be repeated with it.

@@ -1,11 +1,13 @@
 //! `simulate`: the seller's own orders, sold again under other latencies and buffers.
 
 mod answer;
+mod page;
 mod show;
 mod terms;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::runtime;
 use super::sales_files::{self, Bar};
@@ -14,10 +16,12 @@ use crate::cli::{Global, Simulate};
 use crate::config::{Environment, load};
 use crate::domain::clock::Clock as _;
 use crate::domain::ids::Sku;
+use crate::domain::money::Currency;
 use crate::domain::quantity::Balance;
 use crate::domain::tier::Tier;
 use crate::exit::{Failure, Found};
 use crate::output::Out;
+use crate::output::html::drawn;
 use crate::runtime::clock::SystemClock;
 use crate::sales::{self, Classified, SkuOrders};
 
@@ -44,6 +48,7 @@ pub(super) fn simulate(
         out.warning(warning);
     }
     let settings = loaded.settings;
+    let costs = settings.costs.clone();
     let pins = settings.tiers.pin.clone();
     let (grid, pattern) = (terms::grid(args), terms::pattern(args)?);
     let said = Stockouts::said(args)?;
@@ -82,16 +87,29 @@ pub(super) fn simulate(
     let makings = Makings {
         grid: &grid,
         stockouts: &stockouts,
-        cost_per_incident: args.incident_cost.unwrap_or(terms::INCIDENT_COST),
+        cost_per_incident: args
+            .incident_cost
+            .unwrap_or_else(|| costs.prices().each().likely),
         observed_hours: seen.hours(&found),
         seed: args.seed,
     };
-    let answer = answered(&whole, &makings, &found, seen);
+    let answer = answered(&whole, &makings, &found, seen, costs.currency);
     for warning in &found.warnings {
         out.warning(warning);
     }
     show::tell(&answer, &whole, out)?;
+    if let Some(path) = &args.report {
+        let page = page::page(&answer, costs.currency, args.current.map(terms::seconds));
+        write(path, &drawn(&page)?)?;
+    }
     Ok(Found::when(!found.rejected.is_empty()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| Failure::Disk {
+        path: path.display().to_string(),
+        problem: error.to_string(),
+    })
 }
 
 /// What is looked at, and what is known of it.
@@ -166,7 +184,13 @@ impl Chosen {
     }
 }
 
-fn answered(whole: &Whole, makings: &Makings<'_>, found: &Classified, seen: Seen) -> Answer {
+fn answered(
+    whole: &Whole,
+    makings: &Makings<'_>,
+    found: &Classified,
+    seen: Seen,
+    currency: Currency,
+) -> Answer {
     let (scenarios, tiers, skus) = answer::rows(whole, makings);
     let known = match makings.stockouts {
         Stockouts::Unknown => None,
@@ -189,6 +213,7 @@ fn answered(whole: &Whole, makings: &Makings<'_>, found: &Classified, seen: Seen
         stockouts_per_month: known.map(|number: f64| number * makings.grid.peak),
         stockouts_from: makings.stockouts.source(),
         cost_per_incident: makings.cost_per_incident,
+        currency: currency.as_str().to_owned(),
         orders_without_time: seen.by_day,
         seed: makings.seed,
         scenarios,

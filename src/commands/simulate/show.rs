@@ -1,6 +1,6 @@
 //! What `simulate` says on a terminal and in CSV.
 
-use super::answer::{Answer, Row};
+use super::answer::{Answer, Row, SkuRows};
 use super::work::Whole;
 use crate::exit::Failure;
 use crate::output::{Cell, Format, Out};
@@ -13,7 +13,7 @@ const SKUS_SHOWN: usize = 20;
 const CHANNELS_LEAST: usize = 2;
 
 /// Columns of the table of scenarios.
-const HEADERS: &[&str] = &[
+pub(super) const HEADERS: &[&str] = &[
     "mode",
     "latency",
     "buffer",
@@ -26,6 +26,17 @@ const HEADERS: &[&str] = &[
     "units/month",
     "% of units",
     "cost/month",
+];
+
+/// Columns of the table of SKUs.
+pub(super) const SKU_HEADERS: &[&str] = &[
+    "sku",
+    "tier",
+    "orders",
+    "units",
+    "units/stockout",
+    "orders/stockout",
+    "units/month",
 ];
 
 /// Columns of the CSV.
@@ -88,7 +99,8 @@ pub(super) fn small(number: f64) -> Cell {
     Cell::Decimal(number, decimals)
 }
 
-fn row(row: &Row) -> Vec<Cell> {
+/// A scenario.
+pub(super) fn row(row: &Row) -> Vec<Cell> {
     let limits = row
         .interval_95
         .map(|[low, high]| format!("{}–{}", small(low).plain(), small(high).plain()));
@@ -110,7 +122,7 @@ fn row(row: &Row) -> Vec<Cell> {
 }
 
 /// The row to compare SKUs by: without a buffer where there is one, at the longest latency.
-fn worst(rows: &[Row]) -> Option<usize> {
+pub(super) fn worst(rows: &[Row]) -> Option<usize> {
     let by = |idx: &usize| {
         rows.get(*idx)
             .map_or(0.0, |row| row.oversold_units_per_stockout)
@@ -118,29 +130,34 @@ fn worst(rows: &[Row]) -> Option<usize> {
     (0..rows.len()).max_by(|a, b| by(a).total_cmp(&by(b)).then(b.cmp(a)))
 }
 
-fn table(answer: &Answer, out: &mut Out) -> Result<(), Failure> {
-    let rows: Vec<_> = answer.scenarios.iter().map(row).collect();
-    out.table(HEADERS, &rows)?;
-    let Some(worst) = worst(&answer.scenarios) else {
-        return Ok(());
+/// The SKUs that oversell most in the worst scenario, and which that is.
+pub(super) fn worst_skus(answer: &Answer) -> (String, Vec<Vec<Cell>>) {
+    let Some((worst, scenario)) =
+        worst(&answer.scenarios).and_then(|idx| Some((idx, answer.scenarios.get(idx)?)))
+    else {
+        return (String::new(), Vec::new());
     };
-    let mut skus: Vec<(&str, &str, &Row)> = answer
+    let title = format!(
+        "SKUs that oversell most: {} {}, buffer {}",
+        scenario.mode.word(),
+        span(scenario.latency_s),
+        scenario.buffer
+    );
+    let of = |sku: &SkuRows| sku.scenarios.get(worst).cloned();
+    let mut skus: Vec<(&SkuRows, Row)> = answer
         .skus
         .iter()
-        .filter_map(|sku| {
-            Some((
-                sku.sku.as_str(),
-                sku.tier.letter(),
-                sku.scenarios.get(worst)?,
-            ))
-        })
+        .filter_map(|sku| Some((sku, of(sku)?)))
         .collect();
     let weight = |row: &Row| row.oversold_units_per_stockout * row.units;
-    skus.sort_by(|a, b| weight(b.2).total_cmp(&weight(a.2)).then(a.0.cmp(b.0)));
-    let shown = skus.iter().take(SKUS_SHOWN).map(|(sku, tier, row)| {
+    skus.sort_by(|a, b| {
+        let by_weight = weight(&b.1).total_cmp(&weight(&a.1));
+        by_weight.then_with(|| a.0.sku.cmp(&b.0.sku))
+    });
+    let rows = skus.iter().take(SKUS_SHOWN).map(|(sku, row)| {
         vec![
-            (*sku).into(),
-            (*tier).into(),
+            sku.sku.as_str().into(),
+            sku.tier.letter().into(),
             Cell::Decimal(row.orders, 0),
             Cell::Decimal(row.units, 0),
             small(row.oversold_units_per_stockout),
@@ -148,29 +165,23 @@ fn table(answer: &Answer, out: &mut Out) -> Result<(), Failure> {
             row.oversold_units_per_month.map_or(Cell::Empty, small),
         ]
     });
-    let headers = [
-        "sku",
-        "tier",
-        "orders",
-        "units",
-        "units/stockout",
-        "orders/stockout",
-        "units/month",
-    ];
-    out.text("")?;
-    if let Some(row) = answer.scenarios.get(worst) {
-        out.text(&format!(
-            "SKUs that oversell most: {} {}, buffer {}",
-            row.mode.word(),
-            span(row.latency_s),
-            row.buffer
-        ))?;
+    (title, rows.collect())
+}
+
+fn table(answer: &Answer, out: &mut Out) -> Result<(), Failure> {
+    let rows: Vec<_> = answer.scenarios.iter().map(row).collect();
+    out.table(HEADERS, &rows)?;
+    let (title, rows) = worst_skus(answer);
+    if rows.is_empty() {
+        return Ok(());
     }
-    out.table(&headers, &shown.collect::<Vec<_>>())?;
-    if skus.len() > SKUS_SHOWN {
+    out.text("")?;
+    out.text(&title)?;
+    out.table(SKU_HEADERS, &rows)?;
+    if answer.skus.len() > SKUS_SHOWN {
         out.note(format!(
             "and {} more SKUs; --format csv or json tells all of them",
-            skus.len() - SKUS_SHOWN
+            answer.skus.len() - SKUS_SHOWN
         ));
     }
     Ok(())

@@ -3,24 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::cli::{self, Simulate};
+use crate::cli::{self, Latency, Simulate};
 use crate::commands::seller::Seller;
 use crate::commands::sheet::{self, needed};
 use crate::domain::clock::Timestamp;
+use crate::domain::cost::MONTH_DAYS;
 use crate::domain::ids::Sku;
 use crate::domain::oversell::scenario::Grid;
 use crate::domain::quantity::Balance;
 use crate::exit::Failure;
 use crate::ledger::tables::EntryLine;
 
-/// Milliseconds of a month of 30 days.
-pub(super) const MONTH_MS: f64 = 30.0 * 86_400_000.0;
+/// Milliseconds of a month.
+const MONTH_MS: f64 = MONTH_DAYS * 86_400_000.0;
 /// Days that the store has to have seen before it is asked how often stock runs out (rule R93).
 const SEEN_DAYS_LEAST: i64 = 14;
 const DAY_MS: i64 = 86_400_000;
-
-/// What one oversold order costs, without a word on it: the middle of the usual 25 to 150.
-pub(super) const INCIDENT_COST: f64 = 75.0;
 
 /// The scenarios that were asked for, each once.
 pub(super) fn grid(args: &Simulate) -> Grid {
@@ -30,7 +28,8 @@ pub(super) fn grid(args: &Simulate) -> Grid {
         buffers: Vec::new(),
         peak: args.peak,
     };
-    for latency in &args.latency {
+    // What the seller has now is a point of the curve.
+    for latency in args.latency.iter().chain(&args.current) {
         if !grid.latencies_ms.contains(&latency.ms) {
             grid.latencies_ms.push(latency.ms);
         }
@@ -41,6 +40,12 @@ pub(super) fn grid(args: &Simulate) -> Grid {
         }
     }
     grid
+}
+
+/// A latency in seconds.
+#[expect(clippy::cast_precision_loss, reason = "at most a week")]
+pub(super) fn seconds(latency: Latency) -> f64 {
+    latency.ms as f64 / 1_000.0
 }
 
 /// Which SKUs are looked at.

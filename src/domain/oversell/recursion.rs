@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn nothing_sells_nothing() {
         let still = |buffer| Channel { rate: 0.0, buffer };
-        assert_eq!([stockout(&[], 0.25).chance], [0.0]);
-        assert_eq!([stockout(&[still(0), still(2)], 0.25).units], [0.0]);
+        assert!(stockout(&[], 0.25).chance.abs() < 1e-12);
+        assert!(stockout(&[still(0), still(2)], 0.25).units.abs() < 1e-12);
         let one = Channel {
             rate: 10.0,
             buffer: 0,

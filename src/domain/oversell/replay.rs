@@ -45,6 +45,27 @@ pub struct Path {
     taken: Vec<f64>,
 }
 
+/// The pool while it runs out.
+struct Pool {
+    /// What it began with.
+    stock: f64,
+    /// Units that channels took.
+    accepted: f64,
+    /// Units that buyers wanted.
+    wanted: f64,
+    /// Units taken that other channels have not seen.
+    unseen: f64,
+    /// The first order that others may not have seen.
+    unseen_from: usize,
+}
+
+impl Pool {
+    /// What is there, less what was promised and was not.
+    fn left(&self) -> f64 {
+        self.stock - self.accepted
+    }
+}
+
 impl Path {
     /// Draws the moment of each order from its spread. `dice` gives numbers from 0 to below 1.
     pub fn new(orders: &[Order], mut dice: impl FnMut() -> f64) -> Self {
@@ -88,53 +109,70 @@ impl Path {
     /// Lets the pool begin with so many units, and sells until no channel shows any or the orders end.
     pub fn stockout(&mut self, stock: f64, terms: &Terms) -> Outcome {
         let begin = self.begin(stock, terms);
-        let mut unseen_from = begin;
-        let mut unseen_all = 0.0;
         self.unseen.fill(0.0);
-        let mut accepted = self.before.get(begin).copied().unwrap_or(0.0);
         self.taken.clear();
+        let before = self.before.get(begin).copied().unwrap_or(0.0);
+        let mut pool = Pool {
+            stock,
+            accepted: before,
+            wanted: before,
+            unseen: 0.0,
+            unseen_from: begin,
+        };
         let mut found = Outcome::default();
-        let mut wanted = accepted;
         for idx in begin..self.orders.len() {
-            let Some(&(at, channel, units)) = self.orders.get(idx) else {
-                break;
-            };
-            while let Some(&(then, there, _)) =
-                self.orders.get(unseen_from).filter(|_| unseen_from < idx)
-                && terms.sees(then, at)
-            {
-                let units = self.taken.get(unseen_from - begin).copied().unwrap_or(0.0);
-                unseen_all -= units;
-                if let Some(sum) = self.unseen.get_mut(there) {
-                    *sum -= units;
-                }
-                unseen_from += 1;
-            }
-            if unseen_from == idx && stock - accepted <= terms.buffer {
+            self.see(&mut pool, idx, begin, terms);
+            if pool.unseen_from == idx && pool.left() <= terms.buffer {
                 // Nobody shows any, and nothing is on its way.
                 break;
             }
-            let own = self.unseen.get(channel).copied().unwrap_or(0.0);
-            let shown = stock - accepted + unseen_all - own - terms.buffer;
-            let take = units.min(shown.max(0.0));
-            let there = (stock - accepted).max(0.0);
-            if take > there {
-                found.oversold_units += take - there;
-                found.oversold_orders += 1.0;
-            }
-            found.lost_units += (units.min((stock - wanted).max(0.0)) - take).max(0.0);
-            wanted += units;
-            accepted += take;
-            self.taken.push(take);
-            unseen_all += take;
-            if let Some(sum) = self.unseen.get_mut(channel) {
-                *sum += take;
-            }
+            self.sell(&mut pool, idx, terms.buffer, &mut found);
         }
         // Whoever came after the last channel closed was refused.
-        found.lost_units += (stock.min(self.units()) - wanted).max(0.0);
-        found.stranded_units = (stock - accepted).clamp(0.0, terms.buffer);
+        found.lost_units += (stock.min(self.units()) - pool.wanted).max(0.0);
+        found.stranded_units = pool.left().clamp(0.0, terms.buffer);
         found
+    }
+
+    /// What the other channels sold long enough ago is seen when this order comes.
+    fn see(&mut self, pool: &mut Pool, idx: usize, begin: usize, terms: &Terms) {
+        let at = self.orders.get(idx).map_or(0.0, |order| order.0);
+        while let Some(&(then, channel, _)) = self.orders.get(pool.unseen_from)
+            && pool.unseen_from < idx
+            && terms.sees(then, at)
+        {
+            let taken = self.taken.get(pool.unseen_from - begin);
+            let units = taken.copied().unwrap_or(0.0);
+            pool.unseen -= units;
+            if let Some(sum) = self.unseen.get_mut(channel) {
+                *sum -= units;
+            }
+            pool.unseen_from += 1;
+        }
+    }
+
+    /// The order takes what its channel shows.
+    fn sell(&mut self, pool: &mut Pool, idx: usize, buffer: f64, found: &mut Outcome) {
+        let Some(&(_, channel, units)) = self.orders.get(idx) else {
+            return;
+        };
+        let own = self.unseen.get(channel).copied().unwrap_or(0.0);
+        let shown = pool.left() + pool.unseen - own - buffer;
+        let take = units.min(shown.max(0.0));
+        let there = pool.left().max(0.0);
+        if take > there {
+            found.oversold_units += take - there;
+            found.oversold_orders += 1.0;
+        }
+        let perfect = units.min((pool.stock - pool.wanted).max(0.0));
+        found.lost_units += (perfect - take).max(0.0);
+        pool.wanted += units;
+        pool.accepted += take;
+        pool.unseen += take;
+        self.taken.push(take);
+        if let Some(sum) = self.unseen.get_mut(channel) {
+            *sum += take;
+        }
     }
 
     /// The first order of which another may be unseen when the stock comes into reach of the buffer: all before it were
@@ -232,7 +270,7 @@ mod tests {
             oversold(&first, &event),
             [2.0, 2.0, 2.0, 1.0, 0.0, 1.0, 0.0]
         );
-        assert_eq!([blind(&first, &event)], [8.0]);
+        assert!((blind(&first, &event) - 8.0).abs() < 1e-12);
         // Times count from the first order here, so that a sync at 1.0 is at 0.8 of an interval.
         let batch = Terms {
             phase: 0.8,
@@ -242,7 +280,7 @@ mod tests {
             oversold(&first, &batch),
             [2.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
         );
-        assert_eq!([blind(&first, &batch)], [5.0]);
+        assert!((blind(&first, &batch) - 5.0).abs() < 1e-12);
         let second = orders(&[(0, 0, 1), (1_000, 1, 1), (1_500, 0, 1), (4_000, 1, 1)]);
         for mode in [Mode::Event, Mode::Batch] {
             let found = oversold(&second, &terms(mode, 2_000.0));
