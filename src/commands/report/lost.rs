@@ -194,7 +194,7 @@ mod tests {
     fn incident(id: i64, source: &str, lines: Vec<LostLine>) -> Incident {
         Incident {
             id,
-            sku: Sku::new(format!("SKU-{id}")).unwrap(),
+            sku: Sku::new(&format!("SKU-{id}")).unwrap(),
             pool: None,
             source: source.to_owned(),
             opened_at: Timestamp::from_millis(id),
