@@ -173,7 +173,10 @@ pub fn monthly(cases: &[Case], days: f64, prices: &Prices) -> Monthly {
     let months = days.max(0.0) / MONTH_DAYS;
     let per_month = if months > 0.0 { 1.0 / months } else { 0.0 };
     let priced = count(cases.iter().filter(|case| case.cost.is_none()).count());
-    let reported = cases.iter().filter_map(|case| case.cost).sum::<f64>();
+    let reported = cases
+        .iter()
+        .filter_map(|case| case.cost)
+        .fold(0.0, |sum, cost| sum + cost);
     let cancelled = count(cases.iter().filter(|case| case.cancelled).count());
     let mut direct = Direct {
         refund: prices.refund.times(priced * per_month),

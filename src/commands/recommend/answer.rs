@@ -1,5 +1,7 @@
 //! What `recommend` tells: what to do, for which SKUs, what it costs and saves, and how sure that is.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::sold::{SkuSold, Sold};
@@ -8,7 +10,7 @@ use crate::commands::report::{CostAnswer, real};
 use crate::config::CostSettings;
 use crate::domain::cost::allowed_chance;
 use crate::domain::decision::{
-    BatchReason, Return, SyncTier, Trade, batch_is_enough, decide, returns,
+    BatchReason, Outlay, Return, SyncTier, Trade, batch_is_enough, decide, returns,
 };
 use crate::domain::money::Currency;
 use crate::domain::oversell::share::{Gain, Step, real_time_curve, skus_for};
@@ -115,10 +117,21 @@ pub(super) struct Prevented {
     pub(super) chosen: f64,
 }
 
+/// What a way of syncing would save in a month.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Choice {
+    pub(super) tier: SyncTier,
+    /// SKUs that would be synced like this.
+    pub(super) skus: usize,
+    /// Of what is oversold now, in percent.
+    pub(super) prevented_pct: f64,
+    /// Null if no incidents were watched for, so that no cost is known.
+    pub(super) saving: Option<Saving>,
+}
+
 /// What is saved in a month.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Saving {
-    pub(super) cost_per_month: f64,
     #[serde(flatten)]
     pub(super) returns: Return,
     /// 95 %, for incidents are few.
@@ -137,9 +150,11 @@ pub(super) struct Answer {
     pub(super) real_time_s: f64,
     pub(super) currency: Currency,
     pub(super) prevented_pct: Prevented,
-    /// What the recommendation saves; null if no incidents are known, so that no cost is.
-    pub(super) saving: Option<Saving>,
-    /// SKUs for real time.
+    /// What overselling costs; null if that is not known.
+    pub(super) cost_per_month: Option<f64>,
+    /// What faster ways of syncing would bring.
+    pub(super) choices: [Choice; 2],
+    /// SKUs that bring the wanted share, and those of tier A.
     pub(super) real_time_skus: usize,
     pub(super) target_pct: u32,
     /// SKUs that bring this share of what can be prevented, in percent of all.
@@ -171,13 +186,23 @@ impl Answer {
         let target = target(&curve, makings.target_pct);
         let trade = trade(sold, all - sold.skus.len());
         let recommendation = advised(&makings, &trade);
-        let fast = matches!(recommendation.tier, SyncTier::RealTime);
-        let chosen = if fast { target.unwrap_or(0) } else { 0 };
-        let skus = advice(&makings, &curve, chosen, recommendation.tier);
-        let in_real_time = |sku: &&SkuAdvice| sku.sync == Lane::RealTime;
-        let real_time_skus = skus.iter().filter(in_real_time).count();
-        let prevented = prevented(sold, &skus);
-        let saving = saving(&makings, recommendation.tier, &prevented);
+        let chosen = chosen(sold, &curve, target.unwrap_or(0));
+        let skus = advice(&makings, &curve, &chosen, recommendation.tier);
+        let prevented = prevented(sold, &chosen);
+        let choice = |tier, skus, prevented_pct| Choice {
+            tier,
+            skus,
+            prevented_pct,
+            saving: saving(&makings, tier, prevented_pct),
+        };
+        let choices = [
+            choice(
+                SyncTier::NearRealTime,
+                sold.skus.len(),
+                prevented.near_real_time,
+            ),
+            choice(SyncTier::RealTime, chosen.len(), prevented.chosen),
+        ];
         let mut answer = Self {
             recommendation,
             trade,
@@ -187,8 +212,9 @@ impl Answer {
             real_time_s: seconds(makings.real_time),
             currency: makings.costs.currency,
             prevented_pct: prevented,
-            saving,
-            real_time_skus,
+            cost_per_month: seen(&makings).and_then(|cost| cost.total_per_month),
+            choices,
+            real_time_skus: chosen.len(),
             target_pct: makings.target_pct,
             skus_for_target_pct: target
                 .map(|count| 100.0 * real(count) / real(sold.skus.len().max(1))),
@@ -197,7 +223,7 @@ impl Answer {
             skus,
             warnings: sold.warnings.clone(),
         };
-        answer.recommendation.details = answer.details(makings.cost.as_ref());
+        answer.recommendation.details = answer.details();
         answer
     }
 
@@ -213,48 +239,54 @@ impl Answer {
         self.skus.iter().filter_map(line).collect()
     }
 
-    fn details(&self, cost: Option<&CostAnswer>) -> Vec<String> {
-        let money = |value: f64| self.currency.about(value);
-        let mut lines = Vec::new();
+    /// What the recommendation brings; nothing for batch, which changes nothing.
+    pub(super) fn saving(&self) -> Option<&Saving> {
+        let tier = self.recommendation.tier;
+        let choice = self.choices.iter().find(|choice| choice.tier == tier)?;
+        choice.saving.as_ref()
+    }
+
+    fn details(&self) -> Vec<String> {
         let share = &self.prevented_pct;
-        lines.push(format!(
+        let mut lines = vec![format!(
             "Of what your own orders oversell now, real time for every SKU would prevent {:.1} %, batches of a minute {:.1} %.",
             share.all_real_time, share.near_real_time
-        ));
+        )];
         if let Some(pct) = self.skus_for_target_pct {
             lines.push(format!(
-                "{pct:.1} % of the SKUs bring {} % of what real time can prevent.",
-                self.target_pct
+                "{pct:.1} % of the SKUs bring {} % of what real time can prevent; with tier A those are {} SKUs, which prevent {:.1} \
+                 % of all.",
+                self.target_pct, self.real_time_skus, share.chosen
             ));
         }
-        if self.real_time_skus > 0 {
-            lines.push(format!(
-                "{} SKUs in real time prevent {:.1} % of it.",
-                self.real_time_skus, share.chosen
-            ));
-        }
-        match (&self.saving, cost) {
-            (Some(saving), _) => {
-                let [low, high] = saving.saving_interval_95;
-                let payback = match saving.returns.payback_months {
-                    Some(months) if months > 0.0 => format!("it pays back in {months:.1} months"),
-                    Some(_) => "nothing has to be paid back".to_owned(),
-                    None => "it never pays back".to_owned(),
-                };
-                lines.push(format!(
-                    "It saves {} a month ({} to {} with 95 % certainty) of {}, running costs taken off; {payback}.",
-                    money(saving.returns.saving_per_month),
-                    money(low),
-                    money(high),
-                    money(saving.cost_per_month)
-                ));
-            }
-            (None, _) => lines.push(
-                "What it saves is not known, for no incidents are: let the books run, or enter them with `onhand incidents import`."
+        lines.extend(self.choices.iter().filter_map(|choice| self.brings(choice)));
+        if self.cost_per_month.is_none() {
+            lines.push(
+                "What that saves is not known, for no incidents are: let the books run, or enter them with `onhand incidents import`."
                     .to_owned(),
-            ),
+            );
         }
         lines
+    }
+
+    /// What one way of syncing would bring.
+    fn brings(&self, choice: &Choice) -> Option<String> {
+        let saving = choice.saving.as_ref()?;
+        let money = |value: f64| self.currency.about(value);
+        let [low, high] = saving.saving_interval_95;
+        let payback = match saving.returns.payback_months {
+            Some(months) if months > 0.0 => format!("it pays back in {months:.1} months"),
+            Some(_) => "nothing has to be paid back".to_owned(),
+            None => "it never pays back".to_owned(),
+        };
+        Some(format!(
+            "{} for {} SKUs would save {} a month, running costs taken off ({} to {} with 95 % certainty); {payback}.",
+            choice.tier.words(),
+            choice.skus,
+            money(saving.returns.saving_per_month),
+            money(low),
+            money(high)
+        ))
     }
 }
 
@@ -303,6 +335,19 @@ fn chance(makings: &Makings<'_>) -> f64 {
         .clamp(0.001, 0.5)
 }
 
+/// What overselling costs, if anything was watched.
+fn seen<'m>(makings: &'m Makings<'_>) -> Option<&'m CostAnswer> {
+    let cost = makings.cost.as_ref();
+    cost.filter(|cost| cost.months_observed > 0.0)
+}
+
+/// SKUs for real time, by their places: those that gain most, and those of tier A.
+fn chosen(sold: &Sold, curve: &[Step], most: usize) -> BTreeSet<usize> {
+    let fast = |idx: &usize| sold.skus.get(*idx).is_some_and(|sku| sku.tier == Tier::A);
+    let best = curve.iter().take(most).map(|step| step.sku_idx);
+    best.chain((0..sold.skus.len()).filter(fast)).collect()
+}
+
 /// What to do: what is sure of the cost decides, unless nothing faster could prevent anything.
 fn advised(makings: &Makings<'_>, trade: &TradeTold) -> Advice {
     let reasons = batch_is_enough(&Trade {
@@ -319,10 +364,7 @@ fn advised(makings: &Makings<'_>, trade: &TradeTold) -> Advice {
         )
     });
     let fast_goods = makings.sold.skus.iter().any(|sku| sku.tier == Tier::A);
-    let seen = makings
-        .cost
-        .as_ref()
-        .filter(|cost| cost.months_observed > 0.0);
+    let seen = seen(makings);
     let limits = seen.and_then(|cost| cost.interval_95);
     let bounds = makings.costs.bounds();
     let decision = limits.map(|[low, high]| decide(Interval::new(low, high), fast_goods, &bounds));
@@ -385,11 +427,11 @@ fn advice(makings: &Makings<'_>, curve: &[Step], chosen: usize, tier: SyncTier) 
     let all: f64 = sold.skus.iter().map(|sku| sku.blind[0]).sum();
     let chance = chance(makings);
     let alone = sold.channels.len() <= 1;
-    let one = |(rank, step): (usize, &Step)| {
+    let one = |step: &Step| {
         let sku = sold.skus.get(step.sku_idx)?;
         let [now, _, real_time] = sku.per_stockout();
         let sync = match tier {
-            SyncTier::RealTime if rank < chosen || sku.tier == Tier::A => Lane::RealTime,
+            SyncTier::RealTime if chosen.contains(&step.sku_idx) => Lane::RealTime,
             SyncTier::RealTime | SyncTier::Batch => Lane::Batch,
             SyncTier::NearRealTime => Lane::NearRealTime,
         };
@@ -417,60 +459,59 @@ fn advice(makings: &Makings<'_>, curve: &[Step], chosen: usize, tier: SyncTier) 
             buffer: (protected && units > 0).then_some(units),
         })
     };
-    curve.iter().enumerate().filter_map(one).collect()
+    curve.iter().filter_map(one).collect()
 }
 
-fn prevented(sold: &Sold, skus: &[SkuAdvice]) -> Prevented {
-    let sum = |idx: usize| -> f64 { sold.skus.iter().filter_map(|sku| sku.blind.get(idx)).sum() };
-    let (now, near, real_time) = (sum(0), sum(1), sum(2));
-    let pct = |left: f64| {
+fn prevented(sold: &Sold, chosen: &BTreeSet<usize>) -> Prevented {
+    // Sums begin with 0: that of nothing is -0 otherwise.
+    let sum = |of: &dyn Fn(usize, &SkuSold) -> f64| {
+        let parts = sold.skus.iter().enumerate();
+        parts.fold(0.0, |sum, (idx, sku)| sum + of(idx, sku))
+    };
+    let now = sum(&|_, sku| sku.blind[0]);
+    let pct = |part: f64| {
         if now > 0.0 {
-            (100.0 * (now - left) / now).max(0.0)
+            (100.0 * part / now).max(0.0)
         } else {
             0.0
         }
     };
-    let chosen: f64 = skus
-        .iter()
-        .filter(|sku| sku.sync == Lane::RealTime)
-        .map(|sku| {
-            let per = sku.oversold_orders_per_stockout_now;
-            let left = sku.oversold_orders_per_stockout_real_time;
-            if per > 0.0 {
-                sku.share_pct * (1.0 - left / per).max(0.0)
+    let gain = |sku: &SkuSold, idx: usize| {
+        let left = sku.blind.get(idx).copied().unwrap_or(0.0);
+        (sku.blind[0] - left).max(0.0)
+    };
+    Prevented {
+        near_real_time: pct(sum(&|_, sku| gain(sku, 1))),
+        all_real_time: pct(sum(&|_, sku| gain(sku, 2))),
+        chosen: pct(sum(&|idx, sku| {
+            if chosen.contains(&idx) {
+                gain(sku, 2)
             } else {
                 0.0
             }
-        })
-        .sum();
-    Prevented {
-        near_real_time: pct(near),
-        all_real_time: pct(real_time),
-        chosen,
+        })),
     }
 }
 
-/// What the recommended way saves of what overselling costs.
-fn saving(makings: &Makings<'_>, tier: SyncTier, prevented: &Prevented) -> Option<Saving> {
-    let cost = makings.cost.as_ref()?;
-    let total = cost
-        .total_per_month
-        .filter(|_| cost.months_observed > 0.0)?;
+/// What a way of syncing saves of what overselling costs. Batches of a minute run in what is there; what real time costs is in
+/// [costs].
+fn saving(makings: &Makings<'_>, tier: SyncTier, prevented_pct: f64) -> Option<Saving> {
+    let cost = seen(makings)?;
     let [low, high] = cost.interval_95?;
-    let share = match tier {
-        SyncTier::RealTime => prevented.chosen,
-        SyncTier::NearRealTime => prevented.near_real_time,
-        SyncTier::Batch => return None,
-    } / 100.0;
-    let outlay = makings.costs.outlay();
-    let returns = returns(
-        cost.incidents_per_month * share,
-        cost.cost_per_incident,
-        &outlay,
-    );
+    let share = prevented_pct / 100.0;
+    let outlay = match tier {
+        SyncTier::RealTime => makings.costs.outlay(),
+        SyncTier::NearRealTime | SyncTier::Batch => Outlay {
+            running: 0.0,
+            setup: 0.0,
+        },
+    };
     Some(Saving {
-        cost_per_month: total,
-        returns,
+        returns: returns(
+            cost.incidents_per_month * share,
+            cost.cost_per_incident,
+            &outlay,
+        ),
         saving_interval_95: [low, high].map(|limit| limit.mul_add(share, -outlay.running)),
     })
 }
@@ -503,8 +544,6 @@ pub(super) fn row(sku: &SkuAdvice) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn sku(name: &str, tier: Tier, blind: [f64; 3]) -> SkuSold {
@@ -563,7 +602,8 @@ mod tests {
         // 10 an hour, a third each, a quarter of an hour: the published 4 units at 5 %.
         assert_eq!(buffers, [("fast", Some(4)), ("slow", None), ("rare", None)]);
         assert_eq!(found.config_lines(), ["\"fast\" = 4"]);
-        assert!(found.saving.is_none());
+        assert!(found.saving().is_none() && found.choices.iter().all(|one| one.saving.is_none()));
+        assert_eq!(found.real_time_skus, 1);
         assert!((found.prevented_pct.all_real_time - 99.4).abs() < 1e-9);
         assert_eq!(found.curve.len(), 3);
         assert!((found.skus_for_target_pct.unwrap() - 100.0 / 3.0).abs() < 1e-9);

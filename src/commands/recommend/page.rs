@@ -38,17 +38,26 @@ pub(super) fn page(answer: &Answer) -> Page {
 
 fn figures(answer: &Answer) -> Vec<Figure> {
     let money = |value: f64| answer.currency.about(value);
-    let unknown = || "not known".to_owned();
-    let saving = answer.saving.as_ref();
-    let payback = saving.map_or_else(unknown, |saving| match saving.returns.payback_months {
+    // Batch changes nothing.
+    let nothing = || {
+        let known = answer.cost_per_month.is_some();
+        if known {
+            "nothing changes"
+        } else {
+            "not known"
+        }
+        .to_owned()
+    };
+    let saving = answer.saving();
+    let payback = saving.map_or_else(nothing, |saving| match saving.returns.payback_months {
         Some(months) if months > 0.0 => format!("{months:.1} months"),
         Some(_) => "at once".to_owned(),
         None => "never".to_owned(),
     });
     vec![
-        Figure::new("SKUs in real time", answer.real_time_skus.to_string()).meaning(
-            "SKUs that are recommended for real time: those that bring the wanted share of what real time can prevent, and every \
-             SKU of tier A. None, if another way of syncing is recommended.",
+        Figure::new("SKUs for real time", answer.real_time_skus.to_string()).meaning(
+            "SKUs that real time would be for, if it pays: those that bring the wanted share of what real time can prevent, and \
+             every SKU of tier A.",
         ),
         Figure::new(
             "Real time prevents",
@@ -66,7 +75,7 @@ fn figures(answer: &Answer) -> Vec<Figure> {
         .meaning("The same, if every SKU was synced every minute."),
         Figure::new(
             "Saving per month",
-            saving.map_or_else(unknown, |saving| money(saving.returns.saving_per_month)),
+            saving.map_or_else(nothing, |saving| money(saving.returns.saving_per_month)),
         )
         .meaning(
             "Incidents that the recommendation would prevent, times what one costs, less what it costs to run more than now. Not \

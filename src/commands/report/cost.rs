@@ -203,8 +203,8 @@ fn rows(answer: &Answer) -> Vec<Vec<Cell>> {
     let mut rows = vec![vec![
         "incidents".into(),
         Cell::Decimal(answer.incidents_per_month, 2),
-        Cell::Decimal(answer.incidents_interval_95.low, 2),
-        Cell::Decimal(answer.incidents_interval_95.high, 2),
+        Cell::Decimal(answer.incidents_interval_95[0], 2),
+        Cell::Decimal(answer.incidents_interval_95[1], 2),
     ]];
     for (name, range) in answer.parts() {
         rows.push(vec![

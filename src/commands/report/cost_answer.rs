@@ -178,7 +178,7 @@ pub(in crate::commands) struct Answer {
     pub(super) short: bool,
     pub(in crate::commands) incidents: usize,
     pub(in crate::commands) incidents_per_month: f64,
-    pub(in crate::commands) incidents_interval_95: Interval,
+    pub(in crate::commands) incidents_interval_95: [f64; 2],
     pub(super) counts: Counts,
     pub(in crate::commands) currency: Currency,
     /// What one incident costs, on average.
@@ -232,6 +232,7 @@ impl Answer {
         } else {
             0.0
         };
+        let counted_limits = counting(&found).times(times);
         Self {
             basis: makings.basis,
             since,
@@ -241,7 +242,7 @@ impl Answer {
             short: found.short(),
             incidents: cases.len(),
             incidents_per_month: per_month,
-            incidents_interval_95: counting(&found).times(times),
+            incidents_interval_95: [counted_limits.low, counted_limits.high],
             counts: counted,
             currency: costs.currency,
             cost_per_incident: found.each,

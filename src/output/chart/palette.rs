@@ -32,7 +32,7 @@ const SIZE_TIMES: f64 = 1.24;
 /// Letters of charts, in pixels.
 const TEXT_PX: f64 = 13.0;
 /// About how wide a letter of that size is.
-pub(super) const LETTER_PX: u32 = 7;
+pub(super) const LETTER_PX: u32 = 8;
 /// From one line of text to the next.
 pub(super) const LINE_PX: u32 = 18;
 

@@ -140,10 +140,19 @@ impl Scale {
         words.max().unwrap_or(0)
     }
 
-    /// Powers of ten between the ends.
+    /// Powers of ten between the ends; with 2 and 5 of each where they are few.
     fn powers(&self) -> Vec<f64> {
-        let exponents = super::px(self.least.log10().ceil())..=super::px(self.most.log10().floor());
-        exponents.map(|exponent| 10.0_f64.powi(exponent)).collect()
+        let exponents = super::px(self.least.log10().floor())..=super::px(self.most.log10().ceil());
+        let powers: Vec<f64> = exponents.map(|exponent| 10.0_f64.powi(exponent)).collect();
+        let within = |value: &f64| (self.least..=self.most).contains(value);
+        let alone: Vec<f64> = powers.iter().copied().filter(within).collect();
+        if alone.len() > 2 {
+            return alone;
+        }
+        let steps = powers
+            .iter()
+            .flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * power));
+        steps.filter(within).collect()
     }
 }
 
@@ -165,5 +174,21 @@ impl Ranged for Scale {
 
     fn range(&self) -> Range<f64> {
         self.least..self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(least: f64, most: f64) -> Vec<String> {
+        let scale = Axis::log("").over(least, most).scale(std::iter::empty());
+        scale.ticks.into_iter().map(|(_, word)| word).collect()
+    }
+
+    #[test]
+    fn a_short_scale_of_factors_has_ticks_too() {
+        assert_eq!(words(0.5, 8.0), ["0.5", "1", "2", "5"]);
+        assert_eq!(words(0.01, 30.0), ["0.01", "0.1", "1", "10"]);
     }
 }

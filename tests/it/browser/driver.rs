@@ -121,7 +121,11 @@ impl Driver {
     /// One question, and the value of its answer.
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
         write!(
@@ -162,12 +166,16 @@ impl Drop for Driver {
 
 impl Window<'_> {
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.driver.ask("POST", &format!("{}{path}", self.path), body)
+        self.driver
+            .ask("POST", &format!("{}{path}", self.path), body)
     }
 
     /// Opens a file.
     pub(super) fn open(&self, page: &Path) {
-        self.post("/url", &json!({ "url": format!("file://{}", page.display()) }));
+        self.post(
+            "/url",
+            &json!({ "url": format!("file://{}", page.display()) }),
+        );
     }
 
     /// Runs a function body in the page; what it returns.
