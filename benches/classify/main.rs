@@ -8,19 +8,16 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a measurement prints, breaks off where it cannot go on, and takes the time"
+    reason = "a measurement prints, and breaks off where it cannot go on"
 )]
+
+mod took;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// Ticks a second of `/proc/*/stat`.
-const TICKS_PER_S: f64 = 100.0;
-/// How often a child's memory is looked at.
-const LOOK: Duration = Duration::from_millis(4);
+use took::{Took, load, machine, median, run};
 
 /// A file to ask about: its name, and what makes it.
 const SETS: &[(&str, &[&str])] = &[
@@ -30,14 +27,6 @@ const SETS: &[(&str, &[&str])] = &[
     ("5m-shuffled", &["--rows", "5000000", "--shuffle"]),
     ("2m-dirty", &["--rows", "2000000", "--dirty", "50"]),
 ];
-
-/// What one run took.
-#[derive(Debug, Clone, Copy)]
-struct Took {
-    wall_s: f64,
-    cpu_s: f64,
-    peak_mib: f64,
-}
 
 struct Wishes {
     python: PathBuf,
@@ -202,46 +191,6 @@ fn command(wishes: &Wishes, who: &str, file: &Path, out: &Path) -> Command {
     }
 }
 
-/// Runs to the end. A child that has ended keeps its times until it is waited for, and they are read then.
-fn run(mut command: Command) -> Took {
-    let begin = Instant::now();
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let folder = PathBuf::from(format!("/proc/{}", child.id()));
-    let mut peak_mib: f64 = 0.0;
-    let cpu_s = loop {
-        let stat = std::fs::read_to_string(folder.join("stat")).unwrap();
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        if fields.first() == Some(&"Z") {
-            let ticks = |idx: usize| {
-                fields
-                    .get(idx)
-                    .and_then(|text| text.parse::<f64>().ok())
-                    .unwrap_or(0.0)
-            };
-            break (ticks(11) + ticks(12)) / TICKS_PER_S;
-        }
-        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmHWM"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-        peak_mib = peak_mib.max(kib.unwrap_or(0.0) / 1024.0);
-        std::thread::sleep(LOOK);
-    };
-    let wall_s = begin.elapsed().as_secs_f64();
-    let status = child.wait().unwrap();
-    // Rows that were rejected end with 1.
-    assert!(matches!(status.code(), Some(0 | 1)), "{command:?} failed");
-    Took {
-        wall_s,
-        cpu_s,
-        peak_mib,
-    }
-}
-
 /// SKU to tier, peak and units.
 fn answers(file: &Path) -> BTreeMap<String, (String, u64, u64)> {
     let mut reader = csv::Reader::from_path(file).unwrap();
@@ -262,24 +211,4 @@ fn answers(file: &Path) -> BTreeMap<String, (String, u64, u64)> {
         found.insert(row.get(sku).unwrap().to_owned(), answer);
     }
     found
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn machine() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split_once(':'));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{} x {cores}", model.map_or("?", |(_, name)| name.trim()))
-}
-
-fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

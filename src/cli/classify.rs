@@ -1,4 +1,4 @@
-//! Arguments of `classify`.
+//! Arguments of `classify`, and those of every command that reads sales exports.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use clap::{Args, ValueHint};
 use super::time;
 use crate::domain::clock::Timestamp;
 
-/// Arguments of `classify`.
-#[derive(Debug, Args)]
-pub struct Classify {
+/// Sales exports, and what is known of how they are written: of every command that reads them.
+#[derive(Debug, Clone, Args)]
+pub struct Exports {
     /// Sales exports: CSV, tab separated, gzip, zip or XLSX
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
@@ -51,6 +51,14 @@ pub struct Classify {
     /// Which export counts where a tool's repeats a channel's own: own or tool [default: refuse them]
     #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(["own", "tool"]))]
     pub overlap: Option<String>,
+}
+
+/// Arguments of `classify`.
+#[derive(Debug, Args)]
+pub struct Classify {
+    /// The exports.
+    #[command(flatten)]
+    pub exports: Exports,
     /// Hours without stock, as CSV: sku, from, until [default: those of the store's own books]
     #[arg(long, value_name = "FILE.csv")]
     pub out_of_stock: Option<PathBuf>,

@@ -5,7 +5,10 @@ mod classify;
 mod goods;
 mod life;
 mod looks;
+mod report;
 mod runs;
+#[cfg(feature = "sales")]
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -17,7 +20,7 @@ use crate::domain::clock::Timestamp;
 use crate::output::{Format, Wishes};
 
 #[cfg(feature = "sales")]
-pub use classify::{Classify, ColumnNames};
+pub use classify::{Classify, ColumnNames, Exports};
 pub use goods::{
     Bundles, BundlesImport, Listings, ListingsDiscover, ListingsImport, ListingsShow, Stock,
     StockImport, StockSet, StockShow,
@@ -30,7 +33,12 @@ pub use life::{
 pub use looks::{
     Audit, Channels, ChannelsHold, ChannelsWhich, Completions, Dlq, Erase, Explain, Man,
 };
+#[cfg(feature = "sales")]
+pub use report::{MaybeExports, Recommend};
+pub use report::{Report, ReportCost, ReportDays, ReportWeekly};
 pub use runs::{Reconcile, Schedule, SyncOnce, TierChoice};
+#[cfg(feature = "sales")]
+pub use simulate::{Latency, ModeChoice, Simulate, Stockouts};
 
 /// Keeps a seller's stock right on every channel at once
 ///
@@ -97,6 +105,28 @@ pub enum Command {
     /// Example: onhand classify orders.csv --tz Europe/London --out tiers.csv
     #[cfg(feature = "sales")]
     Classify(Box<Classify>),
+    /// Say from sales exports what would be oversold at other speeds and buffers
+    ///
+    /// Sells your own orders again. Pairs of orders that channels could not have seen of each other are counted: that is exact
+    /// and needs no model of demand. Buffers are replayed order by order. Figures are per stockout, the mean over every place
+    /// where the stock could have run out; per month only where the number of stockouts is known. The exports of all channels
+    /// are needed, in one or several files. Nothing is sent. Exit code 1 if rows were rejected.
+    ///
+    /// Example: onhand simulate shopify.csv amazon.txt --latency 5s,15m --buffer 0,2 --stockouts 12
+    #[cfg(feature = "sales")]
+    Simulate(Box<Simulate>),
+    /// Say what to do about overselling, for which SKUs, and what it costs and saves
+    ///
+    /// Joins what overselling costs (`onhand report cost`) with how much of it faster syncing would prevent, counted from your
+    /// own orders: those of the exports, or of the books without any. Says so where batch sync is good enough. Nothing is
+    /// changed.
+    ///
+    /// Example: onhand recommend orders.csv --tz Europe/London --now 15m --report recommend.html
+    #[cfg(feature = "sales")]
+    Recommend(Box<Recommend>),
+    /// What overselling costs, how fast and how right channels are
+    #[command(subcommand)]
+    Report(Report),
     /// The master stock by SKU and location
     #[command(subcommand)]
     Stock(Stock),

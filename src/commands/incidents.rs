@@ -14,6 +14,7 @@ use crate::cli::{
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::OrderId;
 use crate::domain::incident::{Helped, LineKey, LostLine, Remedy};
+use crate::domain::money::{Amount, Currency};
 use crate::exit::{Failure, Found};
 use crate::ledger::incidents::{Reported, report, resolve};
 use crate::ledger::life::{Incident, Incidents as Which};
@@ -32,8 +33,6 @@ const HEADERS: &[&str] = &[
     "helped",
     "reason",
 ];
-/// Most digits of an amount, before and after the point.
-const AMOUNT_DIGITS_MAX: usize = 18;
 
 /// Runs one of the commands.
 pub(super) async fn run(
@@ -259,20 +258,11 @@ fn amount(cost: Option<&str>, currency: Option<&str>) -> Result<Option<(String, 
         (Some(_), None) => return Err("cost has no currency; hint: write EUR, USD, …".to_owned()),
         (None, Some(_)) => return Err("currency has no cost".to_owned()),
     };
-    let (whole, part) = cost.split_once('.').unwrap_or((cost, "0"));
-    let digits = |text: &str| {
-        (1..=AMOUNT_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-    };
-    if !digits(whole) || !digits(part) {
-        return Err(format!(
-            "cost is {cost:?}, which is no amount; hint: write it like 12.50"
-        ));
-    }
-    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(format!(
-            "currency is {currency:?}; hint: three capital letters, such as EUR"
-        ));
-    }
+    cost.parse::<Amount>()
+        .map_err(|says| format!("cost is {says}"))?;
+    currency
+        .parse::<Currency>()
+        .map_err(|says| format!("currency is {says}"))?;
     Ok(Some((cost.to_owned(), currency.to_owned())))
 }
 

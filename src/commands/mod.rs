@@ -26,12 +26,19 @@ mod pass;
 mod plan;
 mod plan_file;
 mod rebook;
+#[cfg(feature = "sales")]
+mod recommend;
 mod reconcile;
+mod report;
 mod requests;
+#[cfg(feature = "sales")]
+mod sales_files;
 mod schedule;
 mod seller;
 mod setup;
 mod sheet;
+#[cfg(feature = "sales")]
+mod simulate;
 mod status;
 mod stock;
 mod stock_adjust;
@@ -74,6 +81,10 @@ pub fn run(cli: Cli, env: &Environment, out: &mut Out) -> Result<Found, Failure>
         Command::Demo(args) => runtime()?.block_on(demo::demo(args, out)),
         #[cfg(feature = "sales")]
         Command::Classify(args) => classify::classify(&args, &global, env, out),
+        #[cfg(feature = "sales")]
+        Command::Simulate(args) => simulate::simulate(&args, &global, env, out),
+        #[cfg(feature = "sales")]
+        Command::Recommend(args) => recommend::recommend(&args, &global, env, out),
         command => with_seller(command, &global, env, out),
     }
 }
@@ -186,6 +197,7 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
             reconcile::reconcile(args, seller, &Delivery::default(), out).await
         }
         Command::Schedule(args) => schedule::list(args, seller, out).await,
+        Command::Report(command) => report::run(command, seller, out).await,
         Command::Status => status::status(seller, out).await,
         Command::Verify => status::verify(seller, out).await,
         Command::Dlq(Dlq::List) => status::dead_letters(seller, out).await,
@@ -196,6 +208,6 @@ async fn answer(command: Command, seller: &Seller, out: &mut Out) -> Result<Foun
         | Command::Listen(_)
         | Command::Demo(_) => Ok(Found::Nothing),
         #[cfg(feature = "sales")]
-        Command::Classify(_) => Ok(Found::Nothing),
+        Command::Classify(_) | Command::Simulate(_) | Command::Recommend(_) => Ok(Found::Nothing),
     }
 }

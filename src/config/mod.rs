@@ -6,6 +6,7 @@
 
 mod channel;
 mod check;
+mod costs;
 mod digest;
 mod env;
 mod named;
@@ -25,6 +26,7 @@ use std::path::Path;
 use crate::channels::Platform;
 
 pub use channel::{ChannelConfig, Role};
+pub use costs::{CostSettings, HealthLimit, Spread};
 pub use digest::plan_difference;
 pub use env::Environment;
 pub use problem::{ConfigError, Place, Problem, Warning, Wrong};

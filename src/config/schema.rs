@@ -8,6 +8,7 @@ use toml::de::DeTable;
 use super::Loaded;
 use super::channel::{Around, checked_url};
 use super::check;
+use super::costs::costs;
 use super::env::{Environment, PREFIX};
 use super::named::{authorities, buffers, categories, channels, locations, promises, tiers};
 use super::problem::{Problem, Wrong, nearest};
@@ -112,6 +113,7 @@ fn root<'t>(
     let categories = categories(r, &mut root);
     let buffers = buffers(r, &mut root, &channel_names);
     let promises = promises(r, &mut root);
+    let costs = costs(r, &mut root);
     root.finish(r);
     unknown_variables(r);
     Settings {
@@ -129,6 +131,7 @@ fn root<'t>(
         categories,
         buffers,
         promises,
+        costs,
         channels,
     }
 }

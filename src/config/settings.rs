@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::channel::ChannelConfig;
+use super::costs::CostSettings;
 use super::runs::{ReconcileSettings, ScheduleSettings};
 use super::secret::SecretRef;
 use crate::domain::buffer::Buffers;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub buffers: Buffers,
     /// `[promises]`
     pub promises: Promises,
+    /// `[costs]`
+    pub costs: CostSettings,
     /// `[channels]`
     pub channels: BTreeMap<ChannelId, ChannelConfig>,
 }
@@ -89,6 +92,7 @@ impl Default for Settings {
             categories: BTreeMap::new(),
             buffers: Buffers::default(),
             promises: Promises::default(),
+            costs: CostSettings::default(),
             channels: BTreeMap::new(),
         }
     }

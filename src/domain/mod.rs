@@ -3,7 +3,8 @@
 //! No clock, no dice, no IO, no async: the time is an argument and everything returns values. Reads best in this order:
 //! [`ids`], [`order`], [`booking`], [`stock`], [`transfer`], [`receipt`], [`hold`], [`bundle`], [`catalog`], [`buffer`],
 //! [`promise`], [`desired`], [`lane`], [`delivery`], [`decide`], [`incident`], [`retry`]; how fast goods sell: [`velocity`],
-//! [`tier`], [`abc`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
+//! [`tier`], [`abc`]; what overselling there is, what it costs and what to do about it: [`oversell`], [`stats`], [`money`],
+//! [`cost`], [`decision`]; what runs beside the sales: [`drift`], [`brake`], [`schedule`].
 #![warn(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod abc;
@@ -13,7 +14,9 @@ pub mod buffer;
 pub mod bundle;
 pub mod catalog;
 pub mod clock;
+pub mod cost;
 pub mod decide;
+pub mod decision;
 pub mod delivery;
 pub mod desired;
 pub mod drift;
@@ -22,13 +25,16 @@ pub mod ids;
 pub mod incident;
 pub mod lane;
 pub mod message;
+pub mod money;
 pub mod order;
+pub mod oversell;
 pub mod policy;
 pub mod promise;
 pub mod quantity;
 pub mod receipt;
 pub mod retry;
 pub mod schedule;
+pub mod stats;
 pub mod stock;
 pub mod tier;
 pub mod transfer;

@@ -136,6 +136,17 @@ fn judge(
     tell(tables, &before, &incident, missing, now)
 }
 
+/// How an incident is told to be another one.
+const ONE_WITH: &str = "one with incident ";
+
+/// The incident that holds the orders of one whose own were taken out, by its reason.
+pub fn one_with(reason: &str) -> Option<i64> {
+    reason.rsplit(';').find_map(|part| {
+        let number = part.trim().strip_prefix(ONE_WITH)?;
+        number.parse().ok()
+    })
+}
+
 /// Takes orders that people told of without a line out of their incidents, where the books name the line now: they are
 /// counted once. What they cost stays written where it was told.
 fn absorb(tables: &mut dyn Tables, known: &[Incident], found: &Incident) -> Result<()> {
@@ -149,7 +160,7 @@ fn absorb(tables: &mut dyn Tables, known: &[Incident], found: &Incident) -> Resu
     for other in others.filter(|other| other.lines.iter().any(named)) {
         let mut other = other.clone();
         other.lines.retain(|line| !named(line));
-        let note = format!("one with incident {}", found.id);
+        let note = format!("{ONE_WITH}{}", found.id);
         other.reason = Some(match other.reason {
             Some(reason) => format!("{reason}; {note}"),
             None => note,

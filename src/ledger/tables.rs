@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::life::Life;
+use super::review::Review;
 use crate::domain::bundle::Recipes;
 use crate::domain::catalog::{Folding, Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
@@ -464,7 +465,7 @@ pub struct Totals {
     clippy::missing_errors_doc,
     reason = "each fails as the store does, with a StoreError"
 )]
-pub trait Tables: Life {
+pub trait Tables: Life + Review {
     // The books.
 
     /// Reads every row that a batch can touch, those of bundles' components too.

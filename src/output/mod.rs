@@ -4,6 +4,7 @@
 //! pipe is success, and [`Out::is_closed`] tells streams to end. Names from elsewhere reach a terminal only through
 //! [`terminal::clean`], a spreadsheet only through [`csv::neutralised`].
 
+pub mod chart;
 pub mod csv;
 pub mod html;
 pub mod json;

@@ -24,7 +24,7 @@ impl Window {
     }
 
     /// A row whose day lies in the window at least in part is in it.
-    fn holds(self, hour: i32, day_hours: u8) -> bool {
+    pub(super) fn holds(self, hour: i32, day_hours: u8) -> bool {
         let last = hour + i32::from(day_hours.max(1)) - 1;
         last >= self.start && hour < self.end
     }
@@ -68,14 +68,15 @@ pub(super) struct Market<'a> {
 /// A row of one SKU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    idx: u32,
-    order: u64,
+    /// Its place among the counted rows.
+    pub(super) idx: u32,
+    pub(super) order: u64,
     line: u32,
-    file: u16,
-    hour: i32,
-    milli: u32,
-    channel: u16,
-    day_hours: u8,
+    pub(super) file: u16,
+    pub(super) hour: i32,
+    pub(super) milli: u32,
+    pub(super) channel: u16,
+    pub(super) day_hours: u8,
     /// 0 for further parts of bundles, 1 for all others.
     rows: u8,
 }
@@ -140,7 +141,8 @@ impl<'a> Market<'a> {
         }
     }
 
-    /// The demand of one SKU within the window; nothing if there is none.
+    /// The demand of one SKU within the window; nothing if there is none. `rows` are then those of the SKU without copies,
+    /// lines of one order together.
     pub(super) fn demand(&mut self, sku: u32, rows: &mut Vec<Row>) -> Option<Demand> {
         gather(self.sales, self.by_sku.of(sku as usize), rows);
         let first = rows.iter().map(|row| row.hour).min()?;

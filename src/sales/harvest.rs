@@ -59,6 +59,8 @@ pub(super) struct Sale {
     pub(super) channel: u32,
     /// Hours since 1970 in UTC; of a day, the hour in which it begins.
     pub(super) hour: i32,
+    /// Seconds of that hour, where they are asked for.
+    pub(super) second: u16,
     /// Thousandths of units.
     pub(super) milli: u32,
     /// Hours of the day, if only the day is known; else 0.
@@ -71,6 +73,8 @@ pub(super) struct Sale {
 pub(super) trait Sink: Sized + Send {
     /// Whether orders have to be told apart.
     const ORDERS: bool;
+    /// Whether seconds are asked for.
+    const SECONDS: bool = false;
     fn new() -> Self;
     fn sale(&mut self, sale: Sale);
     /// Takes what another one took after it; numbers of words are changed as told.
@@ -168,6 +172,12 @@ impl Sink for Sales {
 
     fn len(&self) -> usize {
         self.order.len()
+    }
+}
+
+impl AsRef<Self> for Sales {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

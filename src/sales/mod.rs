@@ -4,7 +4,8 @@
 //! can be read two ways is asked. Memory grows with counted rows (some twenty bytes each), never with the bytes of files.
 //! polars lives here and nowhere else, for tables that others read.
 //!
-//! [`profile`] is what a format is, as data; [`classify`] is the whole way.
+//! [`profile`] is what a format is, as data; [`classify`] is the whole way, and [`orders`] gives each SKU's orders with their
+//! times beside it.
 
 mod cells;
 mod columns;
@@ -28,6 +29,7 @@ mod rows;
 mod shape;
 mod sheet;
 mod source;
+mod timed;
 mod zone;
 mod zones;
 
@@ -36,7 +38,7 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 
-use demand::{Demand, Market, Window};
+use demand::{Demand, Market, Row, Window};
 use harvest::{Sales, Sink};
 use peaks::Peaks;
 use rows::Terms;
@@ -52,6 +54,7 @@ pub use report::{
 };
 pub use rows::Watch;
 pub use shape::Asked;
+pub use timed::{SkuOrders, orders};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::velocity::{Hours, Shop, Sold, SoldOnDay, gaps, measure};
@@ -187,14 +190,27 @@ impl Request {
 /// [`SalesError`] for a file that cannot be read as sales; nothing is classified then.
 pub fn classify(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     match request.rule {
-        Rule::Peak => by_peak(request, watch),
+        Rule::Peak => {
+            let found = read::all::<Sales>(
+                &request.files,
+                &request.asked,
+                &request.terms(),
+                request.wins,
+                watch,
+            )?;
+            Ok(by_peak(request, found, &mut |_, _, _| {}))
+        }
         Rule::MaxHour => by_max_hour(request, watch),
     }
 }
 
-fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
+/// Measures one SKU after another; `seen` is told of each, with its rows and the window.
+fn by_peak<S: Sink + AsRef<Sales>>(
+    request: &Request,
+    found: read::Everything<S>,
+    seen: &mut dyn FnMut(&SkuReport, &[Row], Window),
+) -> Classified {
     let terms = request.terms();
-    let found = read::all::<Sales>(&request.files, &request.asked, &terms, request.wins, watch)?;
     let window = request.window(
         found
             .files
@@ -204,7 +220,7 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     );
     let harvest = &found.harvest;
     let n_skus = harvest.skus.all().len();
-    let mut market = Market::new(&harvest.sink, n_skus, window, request.lines);
+    let mut market = Market::new(harvest.sink.as_ref(), n_skus, window, request.lines);
     let shop = market.shop.clone();
     let recent_shop = shop.last(RECENT_HOURS);
     let (mut skus, mut gaps_found, mut rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -232,10 +248,12 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
         let velocity = measure(&demand.sold, &demand.days, demand.first, &absent, &shop);
         let last_14d = recent(&demand, &shop, &recent_shop);
         let report = SkuReport::new(name, velocity, last_14d, &demand, &harvest.channels, window);
-        skus.push(SkuReport {
+        let report = SkuReport {
             peak_orders_per_hour: orders_peak(&mut demand, &absent, &shop),
             ..report
-        });
+        };
+        seen(&report, &rows, window);
+        skus.push(report);
     }
     skus.sort_by(|a, b| a.sku.cmp(&b.sku));
     let counts = report::Counts {
@@ -245,7 +263,7 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
     };
     let fates = std::mem::take(&mut market.fates);
     let heat = Heat::new(&shop, window, shown_zone(&found, &terms));
-    Ok(report::whole(
+    report::whole(
         request,
         found,
         window,
@@ -254,7 +272,7 @@ fn by_peak(request: &Request, watch: &dyn Watch) -> Result<Classified> {
         gaps_found,
         Some(heat),
         &fates,
-    ))
+    )
 }
 
 /// The peak of the last 14 days by themselves.

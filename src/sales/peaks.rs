@@ -191,6 +191,7 @@ mod tests {
             sku,
             channel: 0,
             hour,
+            second: 0,
             milli,
             day_hours: 0,
             further: false,

@@ -1,6 +1,9 @@
 //! The integration tests: one binary, a module per room.
 
 #[cfg(test)]
+#[cfg(feature = "sales")]
+mod browser;
+#[cfg(test)]
 mod bugs;
 #[cfg(test)]
 mod commands;
@@ -14,6 +17,8 @@ mod life;
 mod listen;
 #[cfg(test)]
 mod movements;
+#[cfg(test)]
+mod oversell;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]

@@ -66,14 +66,14 @@ impl Paper {
 }
 
 /// Exit code, the document, and what was said beside it.
-struct Ended {
+pub(crate) struct Ended {
     code: u8,
-    body: Value,
+    pub(crate) body: Value,
     talk: String,
 }
 
-struct Desk {
-    woo: Running<WooCommerce>,
+pub(crate) struct Desk {
+    pub(crate) woo: Running<WooCommerce>,
     shopify: Running<Shopify>,
     folder: tempfile::TempDir,
     clock: Ahead,
@@ -148,7 +148,7 @@ credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_CONSUMER" }}
     }
 
     /// As [`Desk::open`], with everything sent and read back once.
-    async fn at_rest(goods: &[(&str, i64)], more: &str, woo_more: &str) -> Self {
+    pub(crate) async fn at_rest(goods: &[(&str, i64)], more: &str, woo_more: &str) -> Self {
         let desk = Self::open(goods, more, woo_more).await;
         assert_eq!(desk.reconcile(Reconcile::default()).await.code, 0);
         let sent = desk.sync(SyncOnce::default()).await;
@@ -182,7 +182,7 @@ credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_CONSUMER" }}
             .unwrap();
     }
 
-    async fn reconcile(&self, args: Reconcile) -> Ended {
+    pub(crate) async fn reconcile(&self, args: Reconcile) -> Ended {
         let (data, talk) = (Paper::default(), Paper::default());
         let mut out = Out::to(wishes(), data.clone(), talk.clone());
         let done = reconcile_once(args, &self.seller, &mut out).await;
@@ -209,7 +209,12 @@ credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_CONSUMER" }}
         row.unwrap().balances.on_hand
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// A file of the folder in which commands run.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onhand"));
         command
             .current_dir(self.folder.path())

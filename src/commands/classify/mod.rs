@@ -7,21 +7,20 @@ mod terms;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser as _;
 use serde::Serialize;
 
 use super::runtime;
+use super::sales_files::{self, Bar};
 use super::seller::Seller;
 use crate::channels::PLATFORMS;
 use crate::cli::{Classify, Cli, Command, Global};
-use crate::config::{Environment, Settings, load};
+use crate::config::{Environment, load};
 use crate::exit::{Failure, Found};
 use crate::output::{Format, Out, csv, json};
 use crate::runtime::clock::SystemClock;
-use crate::sales::{self, Classified, Watch};
+use crate::sales::{self, Classified};
 
 use apply::{Change, Tiers};
 
@@ -59,18 +58,18 @@ pub(super) fn classify(
     }
     let settings = loaded.settings;
     let pins = settings.tiers.pin.clone();
-    let seller = opened(settings, args.apply, env)?;
+    let seller = sales_files::opened(settings, args.apply, env)?;
     let runtime = runtime()?;
     let mut request = terms::request(args, crate::domain::clock::Clock::now(&SystemClock))?;
     if let Some(seller) = &seller {
-        request.catalog = runtime.block_on(terms::catalog(seller))?;
+        request.catalog = runtime.block_on(sales_files::catalog(seller))?;
         if args.out_of_stock.is_none() {
-            request.absent = runtime.block_on(terms::out_of_stock(seller))?;
+            request.absent = runtime.block_on(sales_files::out_of_stock(seller))?;
         }
     }
     let bar = Bar::new(out.progress_of_bytes(sales::size(&request.files)));
     let found = sales::classify(&request, &bar);
-    bar.bar.finish_and_clear();
+    bar.finish();
     let mut found = found?;
     apply::pin(&mut found, &pins);
     let tiers = match &seller {
@@ -106,8 +105,8 @@ pub(super) async fn refresh(seller: &Seller, files: &[PathBuf]) -> Result<String
         return Err(Failure::call("classify: the words mean something else"));
     };
     let mut request = terms::request(&args, seller.now())?;
-    request.catalog = terms::catalog(seller).await?;
-    request.absent = terms::out_of_stock(seller).await?;
+    request.catalog = sales_files::catalog(seller).await?;
+    request.absent = sales_files::out_of_stock(seller).await?;
     let work = move || sales::classify(&request, &Bar::new(indicatif::ProgressBar::hidden()));
     let done = tokio::task::spawn_blocking(work).await;
     let mut found = done.map_err(|error| Failure::call(format!("classify: {error}")))??;
@@ -121,14 +120,6 @@ pub(super) async fn refresh(seller: &Seller, files: &[PathBuf]) -> Result<String
         plan.changes.len(),
         found.rejected.len()
     ))
-}
-
-/// The store, if it is there or has to be made: looking at exports needs none.
-fn opened(settings: Settings, apply: bool, env: &Environment) -> Result<Option<Seller>, Failure> {
-    if !apply && !settings.store_path().exists() {
-        return Ok(None);
-    }
-    Seller::open(settings, env.clone(), Arc::new(SystemClock)).map(Some)
 }
 
 fn tell(answer: &Answer<'_>, args: &Classify, out: &mut Out) -> Result<(), Failure> {
@@ -190,30 +181,4 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         path: path.display().to_string(),
         problem: error.to_string(),
     })
-}
-
-/// Shows how far reading has come.
-struct Bar {
-    bar: indicatif::ProgressBar,
-    rows: AtomicU64,
-}
-
-impl Bar {
-    fn new(bar: indicatif::ProgressBar) -> Self {
-        Self {
-            bar,
-            rows: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Watch for Bar {
-    fn seen(&self, bytes: u64, rows: u64) {
-        if self.bar.is_hidden() {
-            return;
-        }
-        let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
-        self.bar.inc(bytes);
-        self.bar.set_message(format!("{rows} rows"));
-    }
 }

@@ -2,23 +2,22 @@
 
 use super::Answer;
 use super::show;
+use crate::domain::tier::Tier;
 use crate::output::Cell;
+use crate::output::chart::{Axis, Bound, Chart, Heat, Lines, Series};
 use crate::output::html::{Figure, Page, Part, Tone};
 use crate::sales::Classified;
 
 /// SKUs in the table of the fastest.
 const FASTEST_SHOWN: usize = 25;
+/// What is slower than this is drawn there.
+const PEAK_LEAST: f64 = 0.01;
 /// SKUs in the table of movers.
 const MOVERS_SHOWN: usize = 15;
 
 /// The page.
 pub(super) fn page(answer: &Answer<'_>) -> Page {
     let found = answer.found;
-    let figure = |label: &str, value: String| Figure {
-        label: label.to_owned(),
-        value,
-        tone: Tone::Plain,
-    };
     let rows = found.rows;
     Page {
         title: "How fast each SKU sells".to_owned(),
@@ -30,15 +29,17 @@ pub(super) fn page(answer: &Answer<'_>) -> Page {
         ),
         verdict: None,
         figures: vec![
-            figure("Rows read", rows.read.to_string()),
-            figure("Counted", rows.counted.to_string()),
-            figure("Ignored", rows.ignored.to_string()),
-            Figure {
-                label: "Rejected".to_owned(),
-                value: rows.rejected.to_string(),
-                tone: Tone::of(rows.rejected == 0),
-            },
-            figure("SKUs", found.skus.len().to_string()),
+            Figure::new("Rows read", rows.read.to_string())
+                .meaning("Rows of the files below their headers: counted, ignored and rejected ones together."),
+            Figure::new("Counted", rows.counted.to_string())
+                .meaning("Rows that are demand inside the window."),
+            Figure::new("Ignored", rows.ignored.to_string())
+                .meaning("Rows that are no demand, such as refunds, cancelled by buyers, shipping lines, or outside the window; each with its reason below."),
+            Figure::new("Rejected", rows.rejected.to_string())
+                .toned(Tone::of(rows.rejected == 0))
+                .meaning("Rows that are no sale as they stand: without a time, a quantity or a SKU that can be read. Each is in --rejects with its line."),
+            Figure::new("SKUs", found.skus.len().to_string())
+                .meaning("SKUs that were sold in the window."),
         ],
         parts: parts(answer),
         footer: format!(
@@ -62,25 +63,22 @@ fn parts(answer: &Answer<'_>) -> Vec<Part> {
         });
     }
     if let Some(heat) = &found.heat {
-        parts.push(Part::Heat {
+        parts.push(Part::Chart {
             title: "The shop's week".to_owned(),
             about: format!(
                 "Orders by day of the week and hour of the day, in {}; darker is more.",
                 heat.timezone
             ),
-            rows: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-                .iter()
-                .map(ToString::to_string)
-                .zip(heat.rows.iter().cloned())
-                .collect(),
+            chart: Chart::Heat(Heat {
+                rows: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+                    .iter()
+                    .map(ToString::to_string)
+                    .zip(heat.rows.iter().cloned())
+                    .collect(),
+            }),
         });
     }
-    parts.push(Part::Curve {
-        title: "Velocity curve".to_owned(),
-        about: "Peak units an hour of each SKU, fastest first, on a logarithmic scale; the lines are the bounds of A and B.".to_owned(),
-        values: show::fastest(found).iter().map(|sku| sku.peak_units_per_hour).collect(),
-        bounds: vec![("A: 10".to_owned(), 10.0), ("B: 2".to_owned(), 2.0)],
-    });
+    parts.push(curve(found));
     parts.push(fastest(found));
     parts.push(movers(found));
     if !answer.changes.is_empty() {
@@ -101,6 +99,31 @@ fn parts(answer: &Answer<'_>) -> Vec<Part> {
     }
     parts.push(files(found));
     parts
+}
+
+fn curve(found: &Classified) -> Part {
+    let fastest = show::fastest(found);
+    let peaks = (1_u32..).map(f64::from).zip(fastest.iter());
+    let points = peaks.map(|(rank, sku)| (rank, sku.peak_units_per_hour.max(PEAK_LEAST)));
+    Part::Chart {
+        title: "Velocity curve".to_owned(),
+        about: "Peak units an hour of each SKU, fastest first, on a logarithmic scale; the lines are the bounds of A and B."
+            .to_owned(),
+        chart: Chart::Lines(Lines {
+            x: Axis::new("SKUs, fastest first"),
+            y: Axis::log("peak units an hour"),
+            series: vec![Series {
+                name: "peak units an hour".to_owned(),
+                points: points.collect(),
+                band: Vec::new(),
+            }],
+            across: vec![
+                Bound::new("A from 10 on", Tier::A.least_peak()),
+                Bound::new("B from 2 on", Tier::B.least_peak()),
+            ],
+            ..Lines::default()
+        }),
+    }
 }
 
 fn fastest(found: &Classified) -> Part {

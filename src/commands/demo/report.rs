@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::judge::{ChannelSummary, Invariants, Summary};
 use crate::output::Cell;
+use crate::output::chart::{Bar, Bars, Chart};
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 
 impl Summary {
@@ -38,11 +39,7 @@ impl Summary {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let figure = |label: &str, value: String, tone| Figure {
-            label: label.to_owned(),
-            value,
-            tone,
-        };
+        let figure = |label: &str, value: String, tone| Figure::new(label, value).toned(tone);
         let latency = &self.latency_ms;
         vec![
             figure("Sales", self.sales.to_string(), Tone::Plain),
@@ -111,7 +108,9 @@ impl Summary {
                 |end| format!("{from}\u{2013}{end} ms"),
             );
             from = end.unwrap_or(from);
-            (label, *count)
+            #[expect(clippy::cast_precision_loss, reason = "a length on a picture")]
+            let bar = Bar::new(label, *count as f64).saying(count.to_string());
+            bar
         };
         let mut parts = vec![
             Part::Table {
@@ -126,11 +125,15 @@ impl Summary {
                 ],
                 rows: self.channels.iter().map(channel).collect(),
             },
-            Part::Bars {
+            Part::Chart {
                 title: "From a message to the corrected channel".to_owned(),
                 about: "How many corrections took how long, from the arrival of the webhook to the other channel's answer."
                     .to_owned(),
-                bars: self.latency_ms.spread.iter().map(bar).collect(),
+                chart: Chart::Bars(Bars {
+                    unit: "corrections".to_owned(),
+                    bars: self.latency_ms.spread.iter().map(bar).collect(),
+                    bounds: Vec::new(),
+                }),
             },
             Part::Table {
                 title: "Faults played on purpose".to_owned(),

@@ -3,6 +3,7 @@
 mod apply;
 mod page;
 mod summary;
+pub(super) mod trend;
 
 use std::collections::BTreeMap;
 

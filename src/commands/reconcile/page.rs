@@ -2,32 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::summary::{HEADERS, Kept, Summary, percent, row};
+use super::summary::{HEADERS, Summary, row};
+use super::trend::{self, POINTS_MAX, Point, RUNS_MAX};
 use crate::commands::seller::Seller;
+use crate::config::ReconcileSettings;
 use crate::domain::clock::Timestamp;
-use crate::domain::drift::{Class, Health, Share, Tally};
+use crate::domain::drift::{Class, Health};
 use crate::exit::Failure;
-use crate::ledger::tables::RunRow;
 use crate::output::Cell;
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 
-/// Runs of one channel that the trend is drawn from.
-const RUNS_MAX: usize = 400;
-/// Points of the trend.
-const POINTS_MAX: usize = 30;
 /// SKUs that are named as the worst.
 const WORST_MAX: usize = 20;
 /// Lines that stand in the page; the others are in `--format csv`.
 const LINES_MAX: usize = 1_000;
-
-/// One point of the trend: runs that were finished together.
-#[derive(Debug, Default)]
-struct Point {
-    tally: Tally,
-    sent: usize,
-    adjusted: usize,
-    orders_found: usize,
-}
 
 /// The page.
 pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Failure> {
@@ -54,7 +42,11 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
         ),
         verdict: Some(Verdict { says, tone }),
         figures: figures(summary, tone),
-        parts: parts(summary, &points(runs)),
+        parts: parts(
+            summary,
+            &trend::points(runs, POINTS_MAX),
+            &seller.settings.reconcile,
+        ),
         footer: format!(
             "onhand {}, plan {}",
             env!("CARGO_PKG_VERSION"),
@@ -64,11 +56,7 @@ pub(super) async fn page(summary: &Summary, seller: &Seller) -> Result<Page, Fai
 }
 
 fn figures(summary: &Summary, tone: Tone) -> Vec<Figure> {
-    let figure = |label: &str, value: String, tone| Figure {
-        label: label.to_owned(),
-        value,
-        tone,
-    };
+    let figure = |label: &str, value: String, tone| Figure::new(label, value).toned(tone);
     let tally = &summary.tally;
     let orders: usize = summary.channels.iter().map(|one| one.orders_found).sum();
     vec![
@@ -88,28 +76,14 @@ fn whole(count: usize) -> Cell {
     Cell::Whole(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// Finished runs, oldest first: those of one command share their moment.
-fn points(runs: Vec<RunRow>) -> Vec<(Timestamp, Point)> {
-    let mut found: BTreeMap<Timestamp, Point> = BTreeMap::new();
-    for run in runs {
-        let kept = run.result.as_deref().map(serde_json::from_str::<Kept>);
-        let (Some(at), Some(Ok(kept))) = (run.finished_at, kept) else {
-            continue;
-        };
-        let point = found.entry(at).or_default();
-        point.tally.add(&kept.tally);
-        point.sent += kept.sent;
-        point.adjusted += kept.adjusted;
-        point.orders_found += kept.orders_found;
-    }
-    let skip = found.len().saturating_sub(POINTS_MAX);
-    found.into_iter().skip(skip).collect()
-}
-
-fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
+fn parts(
+    summary: &Summary,
+    points: &[(Timestamp, Point)],
+    health: &ReconcileSettings,
+) -> Vec<Part> {
     let mut parts = vec![
-        trend(points),
-        trend_table(points),
+        trend::chart(points, health),
+        trend::table(points),
         channels(summary),
         classes(summary),
     ];
@@ -128,52 +102,6 @@ fn parts(summary: &Summary, points: &[(Timestamp, Point)]) -> Vec<Part> {
         rows: summary.lines.iter().take(LINES_MAX).map(row).collect(),
     });
     parts
-}
-
-fn trend(points: &[(Timestamp, Point)]) -> Part {
-    let bar = |(at, point): &(Timestamp, Point)| {
-        let label = at.to_seconds_text().replace('T', " ");
-        (label, u64::from(point.tally.rate().millionths()))
-    };
-    Part::Bars {
-        title: "Drift over runs".to_owned(),
-        about: "Listings that differ, of a million compared: 1,000 is the healthy line of 0.1 %, 10,000 the alarm line of 1 %."
-            .to_owned(),
-        bars: points.iter().map(bar).collect(),
-    }
-}
-
-fn trend_table(points: &[(Timestamp, Point)]) -> Part {
-    let one = |(at, point): &(Timestamp, Point)| {
-        vec![
-            Cell::from(at.to_seconds_text()),
-            whole(point.tally.compared),
-            whole(point.tally.drifted()),
-            rate(point.tally.rate()),
-            whole(point.tally.of(Class::InFlight)),
-            whole(point.orders_found),
-            whole(point.sent),
-            whole(point.adjusted),
-        ]
-    };
-    Part::Table {
-        title: "Runs".to_owned(),
-        headers: vec![
-            "At",
-            "Compared",
-            "Differed",
-            "Drift %",
-            "In flight",
-            "Orders found",
-            "Sent",
-            "Adjusted",
-        ],
-        rows: points.iter().rev().map(one).collect(),
-    }
-}
-
-fn rate(share: Share) -> Cell {
-    Cell::Decimal(percent(share), 4)
 }
 
 fn channels(summary: &Summary) -> Part {

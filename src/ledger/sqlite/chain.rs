@@ -1,6 +1,6 @@
 //! The audit: rows chained by their digests, so that a change of the past shows.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::books::value;
@@ -74,23 +74,44 @@ pub(super) fn audit(db: &Connection, rows: &[AuditRow]) -> Result<()> {
     Ok(())
 }
 
+/// What an entry is read back from.
+const ENTRY: &str = "SELECT id, at, kind, channel, subject, detail FROM audit";
+
 pub(super) fn audit_of(db: &Connection, subject: &str) -> Result<Vec<AuditEntry>> {
-    let mut read = db.prepare_cached(
-        "SELECT id, at, kind, channel, subject, detail FROM audit WHERE subject = ?1 ORDER BY id",
-    )?;
+    let mut read = db.prepare_cached(&format!("{ENTRY} WHERE subject = ?1 ORDER BY id"))?;
     let mut rows = read.query([subject])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(AuditEntry {
-            id: row.get(0)?,
-            at: Timestamp::from_millis(row.get(1)?),
-            kind: row.get(2)?,
-            channel: row.get(3)?,
-            subject: row.get(4)?,
-            detail: value(&row.get::<_, String>(5)?)?,
-        });
+        found.push(entry(row)?);
     }
     Ok(found)
+}
+
+/// Gives every row of one kind since a time.
+pub(super) fn audit_since(
+    db: &Connection,
+    kind: &str,
+    since: Timestamp,
+    take: &mut dyn FnMut(AuditEntry),
+) -> Result<()> {
+    let mut read =
+        db.prepare_cached(&format!("{ENTRY} WHERE kind = ?1 AND at >= ?2 ORDER BY id"))?;
+    let mut rows = read.query(params![kind, since.millis()])?;
+    while let Some(row) = rows.next()? {
+        take(entry(row)?);
+    }
+    Ok(())
+}
+
+fn entry(row: &Row<'_>) -> Result<AuditEntry> {
+    Ok(AuditEntry {
+        id: row.get(0)?,
+        at: Timestamp::from_millis(row.get(1)?),
+        kind: row.get(2)?,
+        channel: row.get(3)?,
+        subject: row.get(4)?,
+        detail: value(&row.get::<_, String>(5)?)?,
+    })
 }
 
 /// Cuts the beginning of the audit, and keeps the digest from which the rest follows.

@@ -9,6 +9,7 @@ mod keeping;
 mod life;
 mod names;
 mod papers;
+mod review;
 mod runs;
 mod story;
 mod tables;

@@ -13,6 +13,7 @@ fn sales(rows: &[(u16, u64, u32, i32, u32)]) -> Sales {
             sku: 0,
             channel: 0,
             hour,
+            second: 0,
             milli,
             day_hours: 0,
             further: false,

@@ -124,6 +124,11 @@ impl<'a, S: Sink> Reading<'a, S> {
             sku: 0,
             channel: said.channel.0,
             hour: when.hour,
+            second: if S::SECONDS {
+                u16::try_from(when.utc_s.rem_euclid(3_600)).unwrap_or(0)
+            } else {
+                0
+            },
             milli: u32::try_from(milli).unwrap_or(u32::MAX),
             day_hours: when.day_hours,
             further: false,

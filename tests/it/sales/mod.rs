@@ -4,6 +4,7 @@ mod bugs;
 mod command;
 mod formats;
 mod fuzz;
+mod simulate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
