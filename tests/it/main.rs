@@ -15,6 +15,8 @@ mod listen;
 #[cfg(test)]
 mod movements;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
 #[cfg(feature = "sales")]
