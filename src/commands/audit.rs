@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 
 use super::seller::Seller;
 use crate::cli::Audit;
@@ -11,6 +11,7 @@ use crate::domain::delivery::Shown;
 use crate::domain::ids::Sku;
 use crate::domain::stock::Movement;
 use crate::exit::{Failure, Found};
+use crate::ledger::moves::Moved;
 use crate::ledger::tables::{AuditEntry, EntryLine, EventLine, Result as StoreResult, Tables};
 use crate::output::{Cell, Out};
 
@@ -238,6 +239,15 @@ fn of_call(detail: &serde_json::Value) -> String {
     says
 }
 
+/// What a paper moved, place by place.
+fn of_moved(moved: &serde_json::Value) -> String {
+    let Ok(moved) = Vec::<Moved>::deserialize(moved) else {
+        return moved.to_string();
+    };
+    let one = |moved: &Moved| format!("{} at {}", moves(moved.moved), moved.location);
+    moved.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// The details of an audit row, as `name value` pairs; what is empty is left out.
 fn words(detail: &serde_json::Value) -> String {
     let Some(fields) = detail.as_object() else {
@@ -247,6 +257,8 @@ fn words(detail: &serde_json::Value) -> String {
         serde_json::Value::Null => None,
         serde_json::Value::Array(list) if list.is_empty() => None,
         serde_json::Value::String(text) => Some(format!("{name} {text}")),
+        moved if name == "moved" => Some(format!("moved {}", of_moved(moved))),
+        count if name == "count" => Some(words(count)),
         other => Some(format!("{name} {other}")),
     });
     said.collect::<Vec<_>>().join(", ")

@@ -1,24 +1,28 @@
 //! `listings discover`: what the channels sell, read from them, and mapped where there is nothing to guess.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tracing::warn;
 
 use super::imports::{book_waiting, write};
-use super::listings::{OPEN_HEADERS, Open, say};
+use super::listings::{OPEN_HEADERS, Open, Twins, say};
 use super::matching::{Match, Ours};
 use super::seller::{OpenChannel, Seller};
 use crate::channels::Listing;
 use crate::cli::ListingsDiscover;
 use crate::domain::catalog::{Fulfilment, Mapping};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, Sku};
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::{CatalogRow, Selection};
+use crate::ledger::tables::{AuditRow, CatalogRow, Selection};
 use crate::output::{Cell, Out, Wishes};
 
 /// Most pages of one channel: a cursor that never ends is a fault of the platform.
 const PAGES_MAX: usize = 20_000;
+/// Most listings that are not mapped that one reading tells of in the log.
+const TOLD_MAX: usize = 10;
 /// Rows in one transaction.
 const ROWS_PER_WRITE: usize = 500;
 
@@ -30,6 +34,8 @@ struct Discovered {
     mapped: usize,
     changed: usize,
     not_publishable: usize,
+    /// What is new since the last reading, and not mapped.
+    appeared: Vec<Open>,
 }
 
 /// Reads all wanted channels, then stores: a reading that fails changes nothing of its channel.
@@ -94,9 +100,23 @@ pub(super) async fn refresh(
 ) -> Result<(), Failure> {
     let mut silent = Out::to(Wishes::default(), std::io::sink(), std::io::sink());
     let found = read(id, open, ProgressBar::hidden()).await?;
-    keep(id, found, false, seller, &mut Vec::new(), &mut silent).await?;
+    let kept = keep(id, found, false, seller, &mut Vec::new(), &mut silent).await?;
+    tell_appeared(id, &kept.appeared);
     book_waiting(seller).await?;
     Ok(())
+}
+
+/// Says once what a channel sells since the last reading and nothing of ours is mapped to: its sales are subtracted nowhere
+/// until it is.
+fn tell_appeared(id: &ChannelId, appeared: &[Open]) {
+    for open in appeared.iter().take(TOLD_MAX) {
+        let listing = open.listing.as_ref().map_or("", ListingId::as_str);
+        warn!(channel = %id, listing, "{id} sells {listing} now, which is not mapped: {}", open.says);
+    }
+    let rest = appeared.len().saturating_sub(TOLD_MAX);
+    if rest > 0 {
+        warn!(channel = %id, rest, "{rest} more are not mapped; hint: `onhand listings check` names them");
+    }
 }
 
 /// Every listing of a channel.
@@ -116,6 +136,9 @@ async fn read(
             fault,
         })?;
         bar.inc(u64::try_from(page.items.len()).unwrap_or(0));
+        for unread in page.unreadable {
+            warn!(channel = %id, "{id}: {}: {}", unread.what, unread.why);
+        }
         found.extend(page.items);
         cursor = page.next;
         if cursor.is_none() {
@@ -146,10 +169,9 @@ async fn keep(
         .read(move |tables| Ok((tables.listings(&which)?, tables.skus()?)))
         .await?;
     let (before, skus) = known;
-    let mapped_before: BTreeSet<ListingId> = before
+    let known_before: BTreeMap<ListingId, Option<Mapping>> = before
         .into_iter()
-        .filter(|state| state.mapping.is_some())
-        .map(|state| state.key.listing)
+        .map(|state| (state.key.listing, state.mapping))
         .collect();
     let folding = seller
         .book_rules
@@ -157,39 +179,55 @@ async fn keep(
         .map(|books| books.folding)
         .unwrap_or_default();
     let ours = Ours::new(&skus, folding);
-    let mut twins: BTreeMap<String, usize> = BTreeMap::new();
+    let mut twins = Twins::default();
     for listing in &found {
-        *twins.entry(folding.key(&listing.sku)).or_default() += 1;
+        let goods = listing.alias.as_ref().unwrap_or(&listing.listing);
+        twins.add(folding.key(&listing.sku), goods);
     }
     let mut rows = Vec::with_capacity(found.len());
-    let mut mapped = 0;
+    let (mut mapped, mut appeared) = (0, Vec::new());
     for listing in found {
         if let Some(remark) = &listing.remark {
             out.note(format!("{id}: {}: {remark}", listing.listing));
         }
-        let n_twins = twins.get(&folding.key(&listing.sku)).copied().unwrap_or(0);
-        let mut mapping = None;
-        if !mapped_before.contains(&listing.listing) {
-            match (ours.find(&listing.sku), n_twins) {
-                (Match::One(sku), 1) => mapping = Some(simple(sku)),
-                (found, n_twins) => {
-                    let (problem, says) = say(&listing.sku, n_twins, found);
-                    problems.push(Open {
-                        channel: id.clone(),
-                        listing: Some(listing.listing.clone()),
-                        problem,
-                        says,
-                    });
-                }
+        let n_twins = twins.of(&folding.key(&listing.sku));
+        let known = known_before.get(&listing.listing);
+        let mapping = match (
+            known.and_then(Option::as_ref),
+            ours.find(&listing.sku),
+            n_twins,
+        ) {
+            (Some(known), ..) => placed(known, &listing),
+            (None, Match::One(sku), 1) => {
+                mapped += 1;
+                Some(simple(sku, &listing))
             }
-        }
-        mapped += usize::from(mapping.is_some());
+            (None, found, n_twins) => {
+                let (problem, says) = say(&listing.sku, n_twins, found);
+                let open = Open {
+                    channel: id.clone(),
+                    listing: Some(listing.listing.clone()),
+                    problem,
+                    says,
+                };
+                // Of the first reading everything is new.
+                if known.is_none() && !known_before.is_empty() {
+                    appeared.push(open.clone());
+                }
+                problems.push(open);
+                None
+            }
+        };
         rows.push(row(id, listing, mapping));
     }
     let mut changed = 0;
     for chunk in rows.chunks(ROWS_PER_WRITE) {
         let chunk = chunk.to_vec();
         changed += write(seller, dry_run, move |tables| tables.put_listings(&chunk)).await?;
+    }
+    if !appeared.is_empty() {
+        let story = of_appeared(&appeared, seller.now());
+        write(seller, dry_run, move |tables| tables.audit(&story)).await?;
     }
     Ok(Discovered {
         channel: id.clone(),
@@ -200,16 +238,46 @@ async fn keep(
             .iter()
             .filter(|row| row.not_publishable.is_some())
             .count(),
+        appeared,
     })
 }
 
-fn simple(sku: &Sku) -> Mapping {
+/// The story of what appeared, under each listing: what alerts are made of.
+fn of_appeared(appeared: &[Open], now: Timestamp) -> Vec<AuditRow> {
+    let row = |open: &Open| AuditRow {
+        at: now,
+        kind: "unmapped",
+        channel: Some(open.channel.clone()),
+        subject: open
+            .listing
+            .as_ref()
+            .map_or("", ListingId::as_str)
+            .to_owned(),
+        detail: serde_json::json!({ "problem": open.problem, "says": open.says }).to_string(),
+    };
+    appeared.iter().map(row).collect()
+}
+
+fn simple(sku: &Sku, listing: &Listing) -> Mapping {
     Mapping {
         sku: sku.clone(),
         factor: 1,
-        location: None,
+        location: listing.location.clone(),
         fulfilment: Fulfilment::Merchant,
     }
+}
+
+/// A mapping that does not say yet which place the listing shows, with the one that the settings name: else two listings
+/// of the same goods would show the same units twice. What people said stays.
+fn placed(known: &Mapping, listing: &Listing) -> Option<Mapping> {
+    let location = listing
+        .location
+        .clone()
+        .filter(|_| known.location.is_none())?;
+    Some(Mapping {
+        location: Some(location),
+        ..known.clone()
+    })
 }
 
 fn row(id: &ChannelId, listing: Listing, mapping: Option<Mapping>) -> CatalogRow {

@@ -147,13 +147,17 @@ async fn add(args: IncidentsAdd, seller: &Seller, out: &mut Out) -> Result<Found
     let (by, now, dry_run) = (by(&args.saying, seller), seller.now(), args.saying.dry_run);
     let found = write(seller, dry_run, move |tables| {
         let found = report(tables, std::slice::from_ref(&row), &by, now)?;
+        let changed = found.iter().any(|(_, changed)| *changed);
         let ids = found.iter().map(|(id, _)| *id).collect();
-        read(tables, ids)
+        Ok((read(tables, ids)?, changed))
     })
     .await?;
+    let (found, changed) = found;
     say(&found, "onhand.incidents_add/1", out)?;
     if dry_run {
         out.note("dry run: nothing was changed");
+    } else if !changed {
+        out.note("this is known; nothing changed");
     }
     Ok(Found::Nothing)
 }

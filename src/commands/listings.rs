@@ -101,7 +101,7 @@ fn row(listing: &ShownListing) -> Vec<Cell> {
 }
 
 /// One thing about a listing that is open.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Open {
     pub(super) channel: ChannelId,
     pub(super) listing: Option<ListingId>,
@@ -176,16 +176,14 @@ fn open_ones(seller: &Seller, listings: &[ListingState], skus: &BTreeSet<Sku>) -
         books.map(|books| books.folding).unwrap_or_default()
     };
     let text = |listing: &ListingState| listing.their_sku.clone().unwrap_or_default();
-    let key = |listing: &ListingState| {
-        let channel = listing.key.channel.clone();
-        let key = folding(&channel).key(&text(listing));
-        (channel, key)
-    };
-    let mut same: BTreeMap<(ChannelId, String), usize> = BTreeMap::new();
+    let key = |listing: &ListingState| folding(&listing.key.channel).key(&text(listing));
+    let mut same: BTreeMap<ChannelId, Twins> = BTreeMap::new();
     let mut ours: BTreeMap<&ChannelId, Ours<'_>> = BTreeMap::new();
     for listing in listings {
-        *same.entry(key(listing)).or_default() += 1;
         let channel = &listing.key.channel;
+        let goods = listing.alias.as_ref().unwrap_or(&listing.key.listing);
+        let twins = same.entry(channel.clone()).or_default();
+        twins.add(key(listing), goods);
         ours.entry(channel)
             .or_insert_with(|| Ours::new(skus, folding(channel)));
     }
@@ -194,7 +192,7 @@ fn open_ones(seller: &Seller, listings: &[ListingState], skus: &BTreeSet<Sku>) -
             return None;
         }
         let text = text(listing);
-        let twins = same.get(&key(listing)).copied().unwrap_or(0);
+        let twins = same.get(&listing.key.channel)?.of(&key(listing));
         let found = ours.get(&listing.key.channel)?.find(&text);
         let (problem, says) = say(&text, twins, found);
         Some(Open {
@@ -205,6 +203,23 @@ fn open_ones(seller: &Seller, listings: &[ListingState], skus: &BTreeSet<Sku>) -
         })
     };
     listings.iter().filter_map(one).collect()
+}
+
+/// On how many different goods of a channel each SKU text stands. Listings of one alias are the same goods at several
+/// places.
+#[derive(Debug, Default)]
+pub(super) struct Twins(BTreeMap<String, BTreeSet<ListingId>>);
+
+impl Twins {
+    /// Adds a listing, by the id or alias that orders name it by.
+    pub(super) fn add(&mut self, text: String, goods: &ListingId) {
+        self.0.entry(text).or_default().insert(goods.clone());
+    }
+
+    /// How many there are of a text.
+    pub(super) fn of(&self, text: &str) -> usize {
+        self.0.get(text).map_or(0, BTreeSet::len)
+    }
 }
 
 /// Why a listing that is not mapped is open.

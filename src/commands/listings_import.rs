@@ -49,6 +49,12 @@ pub(super) async fn import(
             new.len(),
             some.join(", ")
         ));
+        let names = new.iter().filter_map(|name| Sku::new(name).ok()).collect();
+        for (old, now) in renamed(seller, names).await? {
+            out.warning(format!(
+                "{old} is called {now} now; hint: write {now}, if it is meant"
+            ));
+        }
     }
     let mut summary = Summary::<()>::of(sheet, args.dry_run, rows.len());
     for chunk in rows.chunks(ROWS_PER_WRITE) {
@@ -62,6 +68,22 @@ pub(super) async fn import(
         summary.booked_skus = book_waiting(seller).await?;
     }
     summary.write("onhand.listings_import/1", "listings", out)
+}
+
+/// Which of these names were other SKUs', and what those are called now.
+async fn renamed(seller: &Seller, names: Vec<Sku>) -> Result<Vec<(Sku, Sku)>, Failure> {
+    let read = seller.ledger.read(move |tables| {
+        let mut found = Vec::new();
+        for name in &names {
+            let mut had = tables.aliases(name)?.into_iter();
+            found.extend(
+                had.rfind(|had| had.alias == *name)
+                    .map(|had| (had.alias, had.sku)),
+            );
+        }
+        Ok(found)
+    });
+    Ok(read.await?)
 }
 
 /// What the store knows already.
@@ -85,8 +107,13 @@ impl Known {
                 state.key.listing.clone(),
             ))
         };
+        let mut aliases = BTreeMap::new();
+        for (alias, listing) in listings.iter().filter_map(alias) {
+            // Of several places of one good, the first.
+            aliases.entry(alias).or_insert(listing);
+        }
         Ok(Self {
-            aliases: listings.iter().filter_map(alias).collect(),
+            aliases,
             listings: listings
                 .into_iter()
                 .map(|state| (state.key.clone(), state))

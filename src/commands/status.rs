@@ -29,6 +29,8 @@ struct ChannelStatus {
     last_hook_at: Option<Timestamp>,
     orders_read_at: Option<Timestamp>,
     listings: usize,
+    /// Of these, listings that are nothing of ours yet.
+    unmapped_listings: usize,
     dirty_listings: usize,
     hints_waiting: usize,
     parked_orders: usize,
@@ -38,6 +40,7 @@ struct ChannelStatus {
 /// What one read of the store finds.
 struct Facts {
     listings: BTreeMap<ChannelId, usize>,
+    unmapped: BTreeMap<ChannelId, usize>,
     dirty: BTreeMap<ChannelId, usize>,
     hints: BTreeMap<ChannelId, usize>,
     parked: BTreeMap<ChannelId, usize>,
@@ -62,7 +65,9 @@ fn facts(tables: &mut dyn Tables) -> crate::ledger::tables::Result<Facts> {
     // Hints that were put off count, too.
     let ever = Timestamp::from_millis(i64::MAX);
     let hints = tables.due_hints(&BTreeSet::new(), ever, usize::MAX)?;
+    let unmapped = all.iter().filter(|state| state.mapping.is_none());
     Ok(Facts {
+        unmapped: tally(unmapped.map(|state| state.key.channel.clone())),
         listings: tally(all.into_iter().map(|state| state.key.channel)),
         dirty: tally(dirty.into_iter().map(|state| state.key.channel)),
         hints: tally(hints.into_iter().map(|hint| hint.channel)),
@@ -114,6 +119,7 @@ pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Fail
         "last_hook_at",
         "orders_read_at",
         "listings",
+        "unmapped",
         "dirty",
         "hints",
         "parked",
@@ -122,6 +128,12 @@ pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Fail
     out.result("onhand.status/1", &body, headers, &rows)?;
     if body.channels.is_empty() {
         out.note("the settings name no channel; hint: write one as [channels.shop]");
+    }
+    let unmapped: usize = body.channels.iter().map(|one| one.unmapped_listings).sum();
+    if unmapped > 0 {
+        out.note(format!(
+            "{unmapped} listings are not mapped; `onhand listings check` names them"
+        ));
     }
     if body.dead_letters > 0 {
         out.note(format!(
@@ -147,6 +159,7 @@ fn one(
         last_hook_at: state.last_hook_at,
         orders_read_at: state.orders_read_at,
         listings: count(&facts.listings),
+        unmapped_listings: count(&facts.unmapped),
         dirty_listings: count(&facts.dirty),
         hints_waiting: count(&facts.hints),
         parked_orders: count(&facts.parked),
@@ -172,6 +185,7 @@ fn row(status: &ChannelStatus) -> Vec<Cell> {
         when(status.last_hook_at),
         when(status.orders_read_at),
         whole(status.listings),
+        whole(status.unmapped_listings),
         whole(status.dirty_listings),
         whole(status.hints_waiting),
         whole(status.parked_orders),

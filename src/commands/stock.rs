@@ -78,8 +78,10 @@ pub(super) async fn show(
     body.at = at;
     let rows: Vec<_> = body.skus.iter().flat_map(rows).collect();
     out.result("onhand.stock_show/1", &body, HEADERS, &rows)?;
-    if body.skus.is_empty() {
-        out.note("there is no stock yet; hint: `onhand stock import FILE` takes it in");
+    match at {
+        _ if !body.skus.is_empty() => {}
+        Some(at) => out.note(format!("there was no stock at {at}")),
+        None => out.note("there is no stock yet; hint: `onhand stock import FILE` takes it in"),
     }
     Ok(Found::Nothing)
 }

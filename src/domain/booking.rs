@@ -47,6 +47,71 @@ pub struct Here {
     pub target: LineTarget,
     /// Of what was returned here, units that are not for sale.
     pub damaged: u32,
+    /// What the platform took from the number that it shows for this place.
+    pub taken: i64,
+}
+
+impl Whereabouts {
+    /// What of a line's `target` is at a place, if what the channel does not place is at `rest`. A part says where something
+    /// is, not how much there is: that is said by the whole.
+    fn at(&self, target: LineTarget, place: &LocationId, rest: &LocationId) -> Here {
+        let mut left = Here {
+            target,
+            damaged: 0,
+            taken: i64::from(target.taken_by_channel),
+        };
+        let mut here = Here::default();
+        for part in &self.elsewhere {
+            let there = Here {
+                target: LineTarget {
+                    shipped: part.target.shipped.min(left.target.shipped),
+                    committed: part.target.committed.min(left.target.committed),
+                    returned: part.target.returned.min(left.target.returned),
+                    taken_by_channel: 0,
+                },
+                damaged: part.damaged,
+                taken: part.taken,
+            };
+            left = left.without(there);
+            if part.location == *place {
+                here = here.and(there);
+            }
+        }
+        if self.location.as_ref().unwrap_or(rest) == place {
+            here = here.and(left);
+        }
+        here.target.taken_by_channel = 0;
+        here
+    }
+}
+
+impl Here {
+    fn and(self, more: Self) -> Self {
+        Self {
+            target: LineTarget {
+                shipped: self.target.shipped.saturating_add(more.target.shipped),
+                committed: self.target.committed.saturating_add(more.target.committed),
+                returned: self.target.returned.saturating_add(more.target.returned),
+                taken_by_channel: 0,
+            },
+            damaged: self.damaged.saturating_add(more.damaged),
+            taken: self.taken.saturating_add(more.taken),
+        }
+    }
+
+    /// What is left when a part of it is elsewhere.
+    fn without(self, part: Self) -> Self {
+        Self {
+            target: LineTarget {
+                shipped: self.target.shipped.saturating_sub(part.target.shipped),
+                committed: self.target.committed.saturating_sub(part.target.committed),
+                returned: self.target.returned.saturating_sub(part.target.returned),
+                taken_by_channel: 0,
+            },
+            damaged: self.damaged,
+            taken: self.taken.saturating_sub(part.taken),
+        }
+    }
 }
 
 impl State {
@@ -73,45 +138,6 @@ impl State {
                 .collect(),
             pending: snapshot.pending,
         }
-    }
-
-    /// What of a line is at a place, if what the channel does not place is at `rest`.
-    fn here(
-        &self,
-        line: &LineId,
-        target: LineTarget,
-        place: &LocationId,
-        rest: &LocationId,
-    ) -> Here {
-        let none = Whereabouts::default();
-        let known = self.places.get(line).unwrap_or(&none);
-        let mut here = Here::default();
-        if known.location.as_ref().unwrap_or(rest) == place {
-            let left = |all: u32, part: fn(&LineTarget) -> u32| {
-                let parts = known.elsewhere.iter().map(|at| part(&at.target));
-                parts.fold(all, u32::saturating_sub)
-            };
-            here.target = LineTarget {
-                shipped: left(target.shipped, |part| part.shipped),
-                committed: left(target.committed, |part| part.committed),
-                returned: left(target.returned, |part| part.returned),
-                taken_by_channel: 0,
-            };
-        }
-        for part in known
-            .elsewhere
-            .iter()
-            .filter(|part| part.location == *place)
-        {
-            let more = part.target;
-            here.target.shipped = here.target.shipped.saturating_add(more.shipped);
-            here.target.committed = here.target.committed.saturating_add(more.committed);
-            here.target.returned = here.target.returned.saturating_add(more.returned);
-            here.damaged = here.damaged.saturating_add(part.damaged);
-        }
-        // A part says where something is, not how much is promised: that is said by the whole.
-        here.target.committed = here.target.committed.min(target.committed);
-        here
     }
 
     /// Of two states of one version the heavier one stands, so that any order of arrival ends alike.
@@ -260,6 +286,38 @@ impl OrderRecord {
         said.next().unwrap_or(fallback)
     }
 
+    /// What of a line's `target` is at a place, as one state has it. One that says nothing of places leaves everything where
+    /// the newest one that does has it.
+    fn here(
+        &self,
+        (state, target): (Option<&State>, LineTarget),
+        line: &LineId,
+        (place, fallback): (&LocationId, &LocationId),
+    ) -> Here {
+        let said = |state: &'_ State| state.places.contains_key(line);
+        let newest = || self.states.iter().rev().find(|state| said(state));
+        let said = state.filter(|state| said(state)).or_else(newest);
+        let none = Whereabouts::default();
+        let known = said.and_then(|state| state.places.get(line));
+        known
+            .unwrap_or(&none)
+            .at(target, place, self.rest(line, fallback))
+    }
+
+    fn now(&self, line: &LineId, at: (&LocationId, &LocationId)) -> Here {
+        self.here((self.states.last(), self.target(line)), line, at)
+    }
+
+    /// What the platform took for a line from the number that it shows for the first of these places, if what the channel
+    /// never placed is at the second.
+    pub fn taken_at(&self, line: &LineId, at: (&LocationId, &LocationId)) -> i64 {
+        let newest = self.states.last();
+        if newest.is_none_or(|state| state.line(line).is_none()) {
+            return 0;
+        }
+        self.now(line, at).taken
+    }
+
     /// The state that a count saw; `None` if the order was not placed before it.
     fn baseline_state(&self, counted_at: Timestamp) -> Option<&State> {
         if self.placed_at >= counted_at {
@@ -274,37 +332,24 @@ impl OrderRecord {
         })
     }
 
-    /// What a line should have done, at one place, to one SKU that it needs `units` of, counted there as `count` says. What
-    /// the channel never placed is at `fallback`.
+    /// What a line should have done, at the first of these places, to one SKU that it needs `units` of, counted there as
+    /// `count` says. What the channel never placed is at the second.
     ///
     /// # Errors
     /// [`Overflow`] if it does not fit.
     pub fn effect_at(
         &self,
         line: &LineId,
-        (place, fallback): (&LocationId, &LocationId),
+        places: (&LocationId, &LocationId),
         count: Option<Count>,
         units: u32,
     ) -> Result<Movement, Overflow> {
-        let last = self
-            .states
-            .last()
-            .filter(|state| state.line(line).is_some())
-            .or_else(|| {
-                self.states
-                    .iter()
-                    .rev()
-                    .find(|state| state.line(line).is_some())
-            });
-        let now = last.map_or_else(Here::default, |state| {
-            state.here(line, self.target(line), place, self.rest(line, fallback))
-        });
         let baseline = count.and_then(|Count { at, basis }| {
             let state = self.baseline_state(at)?;
             let before = state.line(line).unwrap_or_default();
-            Some((state.here(line, before, place, fallback), basis))
+            Some((self.here((Some(state), before), line, places), basis))
         });
-        effect(now, baseline, units)
+        effect(self.now(line, places), baseline, units)
     }
 }
 

@@ -47,9 +47,30 @@ pub struct Elsewhere {
     pub count: Option<Count>,
     /// What it moved so far, one per need.
     pub moved: Vec<Movement>,
+    /// Of the line's units that the platform took, those that it took from the number of this place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub taken: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(units: &i64) -> bool {
+    *units == 0
 }
 
 impl Booked {
+    /// Makes room for what the line does at these places.
+    fn stand_at(&mut self, books: &Books, places: BTreeSet<LocationId>) {
+        for place in places {
+            if place != self.location && !self.elsewhere.contains_key(&place) {
+                let at = Elsewhere {
+                    count: books.newest_count(&self.needs, &place),
+                    ..Elsewhere::default()
+                };
+                self.elsewhere.insert(place, at);
+            }
+        }
+    }
+
     /// What the line moved, place by place and need by need.
     pub fn movements(&self) -> impl Iterator<Item = (&LocationId, &Need, &Movement)> {
         let here = std::iter::once((&self.location, &self.moved));
@@ -131,8 +152,9 @@ pub struct Books {
     pub orders: BTreeMap<(ChannelId, OrderId), OrderRow>,
     /// Listings, by their own id.
     pub listings: BTreeMap<(ChannelId, ListingId), ListingRow>,
-    /// Other ids by which orders name them.
-    pub aliases: BTreeMap<(ChannelId, ListingId), ListingId>,
+    /// Other ids by which orders name them. Goods that a channel counts at several places are several listings of one
+    /// alias.
+    pub aliases: BTreeMap<(ChannelId, ListingId), BTreeSet<ListingId>>,
     /// Which SKU of ours a channel's SKU text is, by the channel's folding; ambiguous texts are missing.
     pub texts: BTreeMap<(ChannelId, String), Sku>,
     /// Recipes of every bundle that is sold here.
@@ -175,22 +197,73 @@ struct Goods {
     sold: (Sku, u32),
 }
 
+impl Goods {
+    /// A line of them that has moved nothing yet; `taken` is what the platform took at places that are not its first one.
+    fn booked(
+        self,
+        books: &Books,
+        rules: &ChannelRules,
+        mut taken: BTreeMap<LocationId, i64>,
+    ) -> Booked {
+        let location = self.own.unwrap_or_else(|| rules.location.clone());
+        taken.remove(&location);
+        let elsewhere = taken.into_iter().map(|(place, taken)| {
+            let count = books.newest_count(&self.needs, &place);
+            let at = Elsewhere {
+                count,
+                moved: Vec::new(),
+                taken,
+            };
+            (place, at)
+        });
+        Booked {
+            count: books.newest_count(&self.needs, &location),
+            elsewhere: elsewhere.collect(),
+            needs: self.needs,
+            location,
+            moved: Vec::new(),
+            sold: Some(self.sold),
+        }
+    }
+}
+
 impl Books {
-    /// The listing's own id and what it is, by the id or alias on an order line.
+    /// The listing's own id and what it is, by the id or alias on an order line. Of several with one alias, the first.
     pub fn listing(
         &self,
         channel: &ChannelId,
         named: &ListingId,
     ) -> Option<(ListingId, &ListingRow)> {
-        let key = (channel.clone(), named.clone());
-        let id = if self.listings.contains_key(&key) {
-            named
-        } else {
-            self.aliases.get(&key)?
+        self.named(channel, named).into_iter().next()
+    }
+
+    /// Every listing that an id or alias on an order line can mean.
+    fn named(&self, channel: &ChannelId, named: &ListingId) -> Vec<(ListingId, &ListingRow)> {
+        let row = |id: &ListingId| {
+            let row = self.listings.get(&(channel.clone(), id.clone()))?;
+            Some((id.clone(), row))
         };
-        self.listings
-            .get(&(channel.clone(), id.clone()))
-            .map(|row| (id.clone(), row))
+        if let Some(found) = row(named) {
+            return vec![found];
+        }
+        let by_alias = self.aliases.get(&(channel.clone(), named.clone()));
+        by_alias.into_iter().flatten().filter_map(row).collect()
+    }
+
+    /// The listing whose number the platform takes units from at a place: the one of that place, else the first.
+    fn listing_at(
+        &self,
+        channel: &ChannelId,
+        named: &ListingId,
+        place: &LocationId,
+    ) -> Option<ListingId> {
+        let shows = |row: &ListingRow| {
+            let mapping = row.mapping.as_ref();
+            mapping.and_then(|mapping| mapping.location.as_ref()) == Some(place)
+        };
+        let all = self.named(channel, named);
+        let own = all.iter().find(|(_, row)| shows(row)).or(all.first());
+        own.map(|(id, _)| id.clone())
     }
 
     /// The goods of one unit of what was sold: by the listing, else by the SKU text.
@@ -422,8 +495,11 @@ pub fn remap(
         });
         let mut new = back.collect::<Result<Vec<_>, Overflow>>()?;
         new.retain(|entry| !entry.movement.is_nothing());
+        // From which number the platform took its units is as it was.
+        let taken = booked.elsewhere.iter();
+        let taken = taken.map(|(place, at)| (place.clone(), at.taken)).collect();
         books.post(new, &mut touched)?;
-        line.booked = None;
+        line.booked = Some(goods.booked(books, rules, taken));
         moved.push(line_id.clone());
     }
     books.orders.insert(key.clone(), order);
@@ -485,23 +561,15 @@ fn settle(
     let moment = if span.first { span.from } else { span.to };
     let (mut touched, mut parked) = (BTreeSet::new(), Vec::new());
     for (line_id, line) in &mut order.lines {
-        let target = order.record.target(line_id);
-        let taken = i64::from(target.taken_by_channel);
-        take(books, channel, line, taken, span, rules.clock_skew_ms);
         if line.booked.is_none() {
-            line.booked = books.goods(channel, line).map(|goods| {
-                let location = goods.own.unwrap_or_else(|| rules.location.clone());
-                let count = books.newest_count(&goods.needs, &location);
-                Booked {
-                    needs: goods.needs,
-                    location,
-                    count,
-                    moved: Vec::new(),
-                    elsewhere: BTreeMap::new(),
-                    sold: Some(goods.sold),
-                }
-            });
+            let goods = books.goods(channel, line);
+            line.booked = goods.map(|goods| goods.booked(books, rules, BTreeMap::new()));
         }
+        if let Some(booked) = &mut line.booked {
+            booked.stand_at(books, order.record.places(line_id));
+        }
+        let taken = taken_since(books, channel, (&order.record, line_id), line);
+        take(books, channel, line, &taken, span, rules.clock_skew_ms);
         let Some(booked) = &mut line.booked else {
             parked.push(line_id.clone());
             continue;
@@ -511,7 +579,7 @@ fn settle(
             order: id.clone(),
             line: line_id.clone(),
         };
-        let new = moves(books, &order.record, line_id, booked, moment, &cause)?;
+        let new = moves(&order.record, line_id, booked, moment, &cause)?;
         books.post(new, &mut touched)?;
     }
     Ok((touched, parked))
@@ -519,22 +587,12 @@ fn settle(
 
 /// What a line has to do now, at every place where it is or was; notes that it has done so.
 fn moves(
-    books: &Books,
     record: &OrderRecord,
     line: &LineId,
     booked: &mut Booked,
     moment: Timestamp,
     cause: &Cause,
 ) -> Result<Vec<StockEntry>, Overflow> {
-    for place in record.places(line) {
-        if place != booked.location && !booked.elsewhere.contains_key(&place) {
-            let at = Elsewhere {
-                count: books.newest_count(&booked.needs, &place),
-                moved: Vec::new(),
-            };
-            booked.elsewhere.insert(place, at);
-        }
-    }
     let Booked {
         needs,
         location,
@@ -621,32 +679,76 @@ struct Span {
     first: bool,
 }
 
-/// Lets what a listing shows follow what the platform took from it.
+/// What the platform took for a line since it was last told of, listing by listing; notes that it is known. Nothing of it
+/// for a listing that is not known.
+fn taken_since(
+    books: &Books,
+    channel: &ChannelId,
+    (record, id): (&OrderRecord, &LineId),
+    line: &mut LineRow,
+) -> BTreeMap<ListingId, i64> {
+    let total = i64::from(record.target(id).taken_by_channel);
+    let mut left = total.saturating_sub(line.taken);
+    line.taken = total;
+    let mut taken = BTreeMap::new();
+    let Some(named) = &line.listing else {
+        return taken;
+    };
+    let mut note = |listing: Option<ListingId>, units: i64| {
+        if let Some(listing) = listing.filter(|_| units != 0) {
+            let sum: &mut i64 = taken.entry(listing).or_default();
+            *sum = sum.saturating_add(units);
+        }
+    };
+    let mut first = books.listing(channel, named).map(|(listing, _)| listing);
+    if let Some(booked) = &mut line.booked {
+        for (place, at) in &mut booked.elsewhere {
+            let now = record.taken_at(id, (place, &booked.location));
+            let more = now.saturating_sub(at.taken);
+            at.taken = now;
+            left = left.saturating_sub(more);
+            note(books.listing_at(channel, named, place), more);
+        }
+        first = books.listing_at(channel, named, &booked.location);
+    }
+    note(first, left);
+    taken
+}
+
+/// Lets what listings show follow what the platform took from them.
 ///
 /// An order that holds nothing when it is first seen may have held units in between: if our number became known within
 /// that time, it is not certain any more.
 fn take(
     books: &mut Books,
     channel: &ChannelId,
-    line: &mut LineRow,
-    taken: i64,
+    line: &LineRow,
+    taken: &BTreeMap<ListingId, i64>,
     span: Span,
     skew_ms: i64,
 ) {
-    let more = taken.saturating_sub(line.taken);
-    line.taken = taken;
-    let hidden = span.first && taken == 0;
-    if more == 0 && !hidden {
-        return;
+    let hidden = span.first && line.taken == 0;
+    let named = line.listing.as_ref().filter(|_| hidden);
+    let doubted: Vec<_> = named
+        .into_iter()
+        .flat_map(|named| books.named(channel, named))
+        .map(|(listing, _)| listing)
+        .collect();
+    for listing in doubted {
+        follow(books, (channel.clone(), listing), 0, span, skew_ms);
     }
-    let named = line.listing.as_ref();
-    let Some((id, _)) = named.and_then(|named| books.listing(channel, named)) else {
-        return;
-    };
-    let key = (channel.clone(), id);
+    for (listing, &more) in taken {
+        let key = (channel.clone(), listing.clone());
+        follow(books, key, more, span, skew_ms);
+    }
+}
+
+/// Lets what one listing shows follow `more` units that the platform took from it; 0: units that it took and gave back.
+fn follow(books: &mut Books, key: (ChannelId, ListingId), more: i64, span: Span, skew_ms: i64) {
     let Some(row) = books.listings.get_mut(&key) else {
         return;
     };
+    let hidden = more == 0;
     let as_of = row.shown.as_of();
     let within = as_of.plus(skew_ms) > span.from && as_of <= span.to.plus(skew_ms);
     let moment = if span.first && !hidden {
@@ -995,5 +1097,63 @@ mod tests {
             as_of: Timestamp::from_millis(60_000),
         };
         assert_eq!(books.listings[&key].shown, expected);
+    }
+
+    /// Rule R44: goods that a channel counts at two places are two listings of one alias, and each follows its own place.
+    #[test]
+    fn r44_what_is_shown_follows_the_place_that_units_are_taken_at() {
+        let mut books = books(&[("A", 10)]);
+        let alias = ListingId::new("10").unwrap();
+        for (id, place) in [("5", "main"), ("5@2", "east")] {
+            let listing = ListingId::new(id).unwrap();
+            let mapping = Mapping {
+                sku: sku("A"),
+                factor: 1,
+                location: Some(LocationId::new(place).unwrap()),
+                fulfilment: Fulfilment::Merchant,
+            };
+            let row = ListingRow {
+                mapping: Some(mapping),
+                shown: Shown::Known {
+                    quantity: 10,
+                    as_of: Timestamp::from_millis(1000),
+                },
+                sending: false,
+                compared: false,
+                moved_at: Timestamp::default(),
+            };
+            let named = books.aliases.entry((shop(), alias.clone())).or_default();
+            named.insert(listing.clone());
+            books.listings.insert((shop(), listing), row);
+        }
+        let part = |taken| crate::domain::order::Part {
+            location: LocationId::new("east").unwrap(),
+            target: LineTarget {
+                committed: 1,
+                ..LineTarget::default()
+            },
+            damaged: 0,
+            taken,
+        };
+        let mut check = |at: i64, units, place: Option<&str>, east, shown: [i64; 2]| {
+            let mut snapshot = sold("1", at, "A", units);
+            snapshot.placed_at = Timestamp::from_millis(5000);
+            snapshot.lines[0].location = place.map(|place| LocationId::new(place).unwrap());
+            snapshot.lines[0].elsewhere = east;
+            for _ in 0..2 {
+                decide(&mut books, &snapshot, &rules()).unwrap();
+            }
+            let found = ["5", "5@2"].map(|id| {
+                let key = (shop(), ListingId::new(id).unwrap());
+                books.listings[&key].shown.stand_in().unwrap()
+            });
+            assert_eq!(found, shown, "{at}");
+        };
+        check(5000, 3, None, Vec::new(), [7, 10]);
+        check(9000, 3, Some("main"), vec![part(1)], [8, 9]);
+        check(12_000, 3, Some("east"), Vec::new(), [10, 7]);
+        check(15_000, 1, None, Vec::new(), [10, 9]);
+        // Given back at the other place.
+        check(18_000, 0, Some("east"), vec![], [10, 10]);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
-use super::ids::{ListingId, OrderId};
+use super::ids::{ListingId, LocationId, OrderId};
 
 /// Something that a message points at and does not carry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,8 +35,10 @@ pub struct Level {
 pub struct Listing {
     /// Its id, as `publish` takes it.
     pub listing: ListingId,
-    /// Another id by which orders name it.
+    /// Another id by which orders name it; several listings that show the same goods at several places have one alias.
     pub alias: Option<ListingId>,
+    /// Which of our places it shows, where the settings say; `None`: those that the channel sells from.
+    pub location: Option<LocationId>,
     /// Their SKU text; empty if there is none.
     pub sku: String,
     /// Why its quantity cannot be set: untracked, computed by the platform, held by the marketplace.

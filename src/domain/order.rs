@@ -71,11 +71,20 @@ pub struct LineSnapshot {
 pub struct Part {
     /// Where.
     pub location: LocationId,
-    /// What of the line's target is true there.
+    /// What of the line's target is true there; `taken_by_channel` stands in `taken`.
     pub target: LineTarget,
     /// Of what was returned there, units that are not for sale.
     #[serde(default)]
     pub damaged: u32,
+    /// What the platform took from the number that it shows for this place; below 0: it gave back more there than it took.
+    /// The rest of what it took, it took where the rest of the line is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub taken: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(units: &i64) -> bool {
+    *units == 0
 }
 
 /// That an order is not sure yet: it was not paid (rule R11).

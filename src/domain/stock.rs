@@ -469,6 +469,7 @@ mod tests {
 
     fn target(committed: u32, shipped: u32, returned: u32) -> Here {
         Here {
+            taken: 0,
             target: LineTarget {
                 committed,
                 shipped,

@@ -20,6 +20,8 @@ mod movements;
 #[cfg(test)]
 mod oversell;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
 #[cfg(feature = "sales")]

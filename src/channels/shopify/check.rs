@@ -18,8 +18,14 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("read_locations", &["write_locations"]),
 ];
 
-/// Useful and not more than stock needs: orders that are older than 60 days.
-const USEFUL: &[&str] = &["read_all_orders"];
+/// What must be granted where goods are at several places: it says where orders are sent from.
+const NEEDED_OF_PLACES: (&str, &[&str]) = (
+    "read_merchant_managed_fulfillment_orders",
+    &["write_merchant_managed_fulfillment_orders"],
+);
+
+/// Useful and not more than stock needs: orders that are older than 60 days, and where orders are sent from.
+const USEFUL: &[&str] = &["read_all_orders", NEEDED_OF_PLACES.0];
 
 /// Most pages of locations.
 const PAGES_MAX: usize = 20;
@@ -88,10 +94,13 @@ impl Shopify {
             .into_iter()
             .map(|scope| scope.handle)
             .collect();
-        findings.extend(scope_findings(&scopes));
+        findings.extend(scope_findings(&scopes, self.has_places()));
         findings.push(self.secret());
         match self.locations(wire).await {
-            Ok(locations) => findings.push(self.location_finding(&locations)?),
+            Ok(locations) => {
+                findings.push(self.location_finding(&locations)?);
+                findings.extend(self.places_finding(&locations)?);
+            }
             Err(Fault::Unauthorized(why)) => findings.push(finding("location", false, why)),
             Err(fault) => return Err(fault),
         }
@@ -180,6 +189,31 @@ impl Shopify {
         })
     }
 
+    /// Whether the locations that the settings name beside the own one are there; nothing if they name none.
+    fn places_finding(&self, locations: &[LocationNode]) -> Result<Option<Finding>, Fault> {
+        let mut active = Vec::with_capacity(locations.len());
+        for one in locations.iter().filter(|one| one.is_active) {
+            active.push(gid_number("Location", &one.id)?);
+        }
+        let others = || self.places.theirs().filter(|id| Some(*id) != self.location);
+        let missing: Vec<_> = others()
+            .filter(|id| !active.contains(id))
+            .map(|id| id.to_string())
+            .collect();
+        Ok(match (others().count(), missing.is_empty()) {
+            (0, _) => None,
+            (n, true) => Some(finding("places", true, format!("{n} more are there"))),
+            (_, false) => Some(finding(
+                "places",
+                false,
+                format!(
+                    "the shop has no active location {}, so nothing is published to it; hint: activate it, or take it out of places",
+                    missing.join(", ")
+                ),
+            )),
+        })
+    }
+
     async fn locations(&self, wire: &dyn Wire) -> Result<Vec<LocationNode>, Fault> {
         let mut all = Vec::new();
         let mut after = None;
@@ -202,10 +236,11 @@ impl Shopify {
     }
 }
 
-fn scope_findings(scopes: &[String]) -> Vec<Finding> {
+fn scope_findings(scopes: &[String], places: bool) -> Vec<Finding> {
     let granted = |scope: &str| scopes.iter().any(|one| one == scope);
     let lacking: Vec<&str> = NEEDED
         .iter()
+        .chain(places.then_some(&NEEDED_OF_PLACES))
         .filter(|(scope, also)| !granted(scope) && !also.iter().any(|scope| granted(scope)))
         .map(|(scope, _)| *scope)
         .collect();

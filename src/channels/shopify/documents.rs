@@ -42,6 +42,19 @@ pub(super) const LEVELS_AT_LOCATION: &str = r#"query LevelsAtLocation($location:
   }
 }"#;
 
+/// What is stocked at one location.
+pub(super) const ITEMS_AT_LOCATION: &str = r"query ItemsAtLocation($location: ID!, $after: String) {
+  location(id: $location) {
+    inventoryLevels(first: 100, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        isActive
+        item { id sku tracked variants(last: 1) { nodes { id inventoryPolicy requiresComponents } } }
+      }
+    }
+  }
+}";
+
 /// What the shop sells.
 pub(super) const VARIANT_MAP: &str = r"query VariantMap($after: String) {
   productVariants(first: 250, after: $after) {
@@ -50,8 +63,8 @@ pub(super) const VARIANT_MAP: &str = r"query VariantMap($after: String) {
   }
 }";
 
-/// One order with up to 150 lines.
-pub(super) const ORDER_LINES: &str = r"query OrderLines($id: ID!) {
+/// One order with up to 150 lines; with `$places`, where they are to be sent from.
+pub(super) const ORDER_LINES: &str = r"query OrderLines($id: ID!, $places: Boolean!) {
   order(id: $id) {
     id
     createdAt
@@ -59,15 +72,27 @@ pub(super) const ORDER_LINES: &str = r"query OrderLines($id: ID!) {
     cancelledAt
     test
     sourceName
+    retailLocation { id }
     lineItems(first: 150) {
       pageInfo { hasNextPage endCursor }
       nodes { id sku quantity currentQuantity unfulfilledQuantity variant { id inventoryItem { tracked } } }
     }
     refunds {
       id
-      refundLineItems(first: 100) {
+      refundLineItems(first: 50) {
         pageInfo { hasNextPage endCursor }
-        nodes { quantity restockType lineItem { id } }
+        nodes { quantity restockType lineItem { id } location { id } }
+      }
+    }
+    fulfillmentOrders(first: 5) @include(if: $places) {
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        status
+        assignedLocation { location { id } }
+        lineItems(first: 20) {
+          pageInfo { hasNextPage endCursor }
+          nodes { totalQuantity remainingQuantity lineItem { id } }
+        }
       }
     }
   }
@@ -89,15 +114,37 @@ pub(super) const REFUND_MORE_LINES: &str = r"query RefundMoreLines($id: ID!, $af
   refund(id: $id) {
     refundLineItems(first: 250, after: $after) {
       pageInfo { hasNextPage endCursor }
-      nodes { quantity restockType lineItem { id } }
+      nodes { quantity restockType lineItem { id } location { id } }
     }
   }
 }";
 
-/// Orders by their last change. 25 orders of 8 lines and 4 refunded lines stay under 1000 points; an order with more is
-/// fetched by itself.
-pub(super) const ORDERS_SINCE: &str = r"query OrdersSince($q: String!, $after: String) {
-  orders(first: 25, after: $after, query: $q, sortKey: UPDATED_AT) {
+/// Where the lines of an order with many fulfilment orders, or long ones, are to be sent from: one of them at a time, page
+/// by page.
+pub(super) const ORDER_PLACES: &str = r"query OrderPlaces($id: ID!, $after: String, $lines: String) {
+  order(id: $id) {
+    fulfillmentOrders(first: 1, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        status
+        assignedLocation { location { id } }
+        lineItems(first: 250, after: $lines) {
+          pageInfo { hasNextPage endCursor }
+          nodes { totalQuantity remainingQuantity lineItem { id } }
+        }
+      }
+    }
+  }
+}";
+
+/// Which order a fulfilment order belongs to.
+pub(super) const ORDER_OF: &str =
+    r"query OrderOf($id: ID!) { fulfillmentOrder(id: $id) { orderId } }";
+
+/// Orders by their last change. 20 orders of 8 lines and 4 refunded lines stay under 1000 points, and 10 with two
+/// fulfilment orders each; an order with more is fetched by itself.
+pub(super) const ORDERS_SINCE: &str = r"query OrdersSince($q: String!, $first: Int!, $after: String, $places: Boolean!) {
+  orders(first: $first, after: $after, query: $q, sortKey: UPDATED_AT) {
     pageInfo { hasNextPage endCursor }
     nodes {
       id
@@ -106,6 +153,7 @@ pub(super) const ORDERS_SINCE: &str = r"query OrdersSince($q: String!, $after: S
       cancelledAt
       test
       sourceName
+      retailLocation { id }
       lineItems(first: 8) {
         pageInfo { hasNextPage endCursor }
         nodes { id sku quantity currentQuantity unfulfilledQuantity variant { id inventoryItem { tracked } } }
@@ -114,7 +162,18 @@ pub(super) const ORDERS_SINCE: &str = r"query OrdersSince($q: String!, $after: S
         id
         refundLineItems(first: 4) {
           pageInfo { hasNextPage endCursor }
-          nodes { quantity restockType lineItem { id } }
+          nodes { quantity restockType lineItem { id } location { id } }
+        }
+      }
+      fulfillmentOrders(first: 2) @include(if: $places) {
+        pageInfo { hasNextPage endCursor }
+        nodes {
+          status
+          assignedLocation { location { id } }
+          lineItems(first: 8) {
+            pageInfo { hasNextPage endCursor }
+            nodes { totalQuantity remainingQuantity lineItem { id } }
+          }
         }
       }
     }

@@ -8,12 +8,18 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::OrderId;
 use crate::domain::order::OrderSnapshot;
 
+use super::assigned::{Assigned, FulfilmentNode, Place, assigned, has_more};
 use super::graphql::Nodes;
 use super::orders::{LineFacts, OVER_THE_COUNTER, OrderFacts, RefundFacts, Restock};
 use super::{Shopify, documents, ids};
 
 /// Most further pages of lines of one order. At 250 a page that is far beyond any real order; it bounds the loop.
-const LINE_PAGES_MAX: usize = 40;
+pub(super) const LINE_PAGES_MAX: usize = 40;
+
+/// Orders on a page: as many as stay under 1000 points.
+const ORDERS_PER_PAGE: u32 = 20;
+/// The same, where each order also says where it is sent from.
+const PLACED_ORDERS_PER_PAGE: u32 = 10;
 
 #[derive(Deserialize)]
 struct OrderData {
@@ -57,8 +63,13 @@ struct OrderNode {
     cancelled_at: Option<Timestamp>,
     test: bool,
     source_name: Option<String>,
+    #[serde(default)]
+    retail_location: Option<Place>,
     line_items: Nodes<LineNode>,
     refunds: Vec<RefundNode>,
+    /// Only if it was asked for.
+    #[serde(default)]
+    fulfillment_orders: Option<Nodes<FulfilmentNode>>,
 }
 
 #[derive(Deserialize)]
@@ -102,11 +113,13 @@ struct RefundLineNode {
     quantity: u32,
     restock_type: Restock,
     line_item: LineRef,
+    #[serde(default)]
+    location: Option<Place>,
 }
 
-#[derive(Deserialize)]
-struct LineRef {
-    id: String,
+#[derive(Debug, Deserialize)]
+pub(super) struct LineRef {
+    pub(super) id: String,
 }
 
 impl Shopify {
@@ -116,21 +129,33 @@ impl Shopify {
         wire: &dyn Wire,
         order: &OrderId,
     ) -> Result<OrderSnapshot, Fault> {
+        let order = match ids::fulfilment(order) {
+            Some(fulfilment) => &self.order_of(wire, fulfilment).await?,
+            None => order,
+        };
         let id = ids::number(order.as_str())
             .ok_or_else(|| Fault::Gone(format!("{order} is not the id of a Shopify order")))?;
-        let gid = ids::gid("Order", id);
+        let variables = json!({ "id": ids::gid("Order", id), "places": self.has_places() });
         let data: OrderData = self
-            .ask(wire, "order", documents::ORDER_LINES, json!({ "id": gid }))
+            .ask(wire, "order", documents::ORDER_LINES, variables)
             .await?;
         let mut node = data
             .order
             .ok_or_else(|| Fault::Gone(format!("order {order}")))?;
-        self.complete(wire, &mut node).await?;
-        node.facts()?.reduce(&self.channel)
+        let assigned = self.complete(wire, &mut node).await?;
+        let mut facts = node.facts()?;
+        if let Some(assigned) = assigned {
+            facts.assigned = assigned;
+        }
+        self.snapshot(&facts)
     }
 
-    /// Fetches what stands on further pages.
-    async fn complete(&self, wire: &dyn Wire, node: &mut OrderNode) -> Result<(), Fault> {
+    /// Fetches what stands on further pages: lines into the node, and where they are sent from, if that is long.
+    async fn complete(
+        &self,
+        wire: &dyn Wire,
+        node: &mut OrderNode,
+    ) -> Result<Option<Vec<Assigned>>, Fault> {
         let mut pages = 0;
         while let Some(after) = node.line_items.next() {
             page_limit(&mut pages, &node.id)?;
@@ -169,7 +194,10 @@ impl Shopify {
                 lines.page_info = more.refund_line_items.page_info;
             }
         }
-        Ok(())
+        if node.fulfillment_orders.as_ref().is_some_and(has_more) {
+            return self.fetch_assigned(wire, &node.id).await.map(Some);
+        }
+        Ok(None)
     }
 
     /// Orders since then, by their last change, oldest first.
@@ -201,13 +229,15 @@ impl Shopify {
         q: &str,
         cursor: Option<Cursor>,
     ) -> Result<Page<OrderSnapshot>, Fault> {
+        let places = self.has_places();
+        let variables = json!({
+            "q": q,
+            "first": if places { PLACED_ORDERS_PER_PAGE } else { ORDERS_PER_PAGE },
+            "after": cursor.map(|c| c.0),
+            "places": places,
+        });
         let data: OrdersData = self
-            .ask(
-                wire,
-                "orders",
-                documents::ORDERS_SINCE,
-                json!({ "q": q, "after": cursor.map(|c| c.0) }),
-            )
+            .ask(wire, "orders", documents::ORDERS_SINCE, variables)
             .await?;
         let next = data.orders.next().map(Cursor);
         let mut items = Vec::with_capacity(data.orders.nodes.len());
@@ -220,7 +250,7 @@ impl Shopify {
                 // As its order is called when it can be read.
                 let what = ids::gid_number("Order", &node.id)
                     .map_or_else(|| node.id.clone(), |id| id.to_string());
-                match node.facts().and_then(|facts| facts.reduce(&self.channel)) {
+                match node.facts().and_then(|facts| self.snapshot(&facts)) {
                     Ok(snapshot) => items.push(snapshot),
                     Err(fault) => unreadable.push(Unread {
                         what,
@@ -267,6 +297,7 @@ impl OrderNode {
                 .refunds
                 .iter()
                 .any(|refund| refund.refund_line_items.next().is_some())
+            || self.fulfillment_orders.as_ref().is_some_and(has_more)
     }
 
     fn facts(self) -> Result<OrderFacts, Fault> {
@@ -285,19 +316,23 @@ impl OrderNode {
                     line: gid_number("LineItem", &line.line_item.id)?,
                     quantity: line.quantity,
                     restock: line.restock_type,
+                    location: line.location.map(|place| place.number()).transpose()?,
                 })
             })
             .collect::<Result<_, Fault>>()?;
+        let assigned = self.fulfillment_orders.map(assigned).transpose()?;
+        let till = self.retail_location.map(|place| place.number());
         Ok(OrderFacts {
             id: gid_number("Order", &self.id)?,
             created_at: self.created_at,
             updated_at: self.updated_at,
             cancelled: self.cancelled_at.is_some(),
             over_the_counter: self.source_name.as_deref() == Some(OVER_THE_COUNTER),
-            location: None,
+            location: till.transpose()?,
             test: self.test,
             lines,
             refunds,
+            assigned: assigned.unwrap_or_default(),
         })
     }
 }

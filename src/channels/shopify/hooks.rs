@@ -41,6 +41,19 @@ enum EditBody {
     Flat(RefundBody),
 }
 
+/// What was assigned, or moved to and from, without its order.
+#[derive(Deserialize)]
+struct FulfilmentBody {
+    fulfillment_order: Option<FulfilmentRef>,
+    moved_fulfillment_order: Option<FulfilmentRef>,
+    original_fulfillment_order: Option<FulfilmentRef>,
+}
+
+#[derive(Deserialize)]
+struct FulfilmentRef {
+    id: String,
+}
+
 #[derive(Deserialize)]
 struct LevelBody {
     inventory_item_id: u64,
@@ -76,9 +89,10 @@ impl Shopify {
                 if facts.test {
                     receipt.ignored = Some("test order".to_owned());
                 } else {
-                    let mut snapshot = facts.reduce(&self.channel)?;
-                    facts.place(&mut snapshot, &self.places);
-                    receipt.snapshots.push(snapshot);
+                    receipt.snapshots.push(self.snapshot(&facts)?);
+                    if self.has_places() && !facts.over_the_counter {
+                        receipt.hints.push(Hint::Order(ids::order_id(facts.id)?));
+                    }
                 }
             }
             "orders/edited" => {
@@ -97,6 +111,15 @@ impl Shopify {
                 receipt
                     .hints
                     .push(Hint::Order(ids::order_id(refund.order_id)?));
+            }
+            "fulfillment_orders/order_routing_complete" | "fulfillment_orders/moved" => {
+                let body: FulfilmentBody = read(&receipt.topic, body)?;
+                let named = body.fulfillment_order.or(body.moved_fulfillment_order);
+                let id = named
+                    .or(body.original_fulfillment_order)
+                    .and_then(|one| ids::gid_number("FulfillmentOrder", &one.id))
+                    .ok_or_else(|| Fault::Unreadable("it names no fulfilment order".to_owned()))?;
+                receipt.hints.push(Hint::Order(ids::order_of(id)?));
             }
             "inventory_levels/update" => {
                 let level: LevelBody = read(&receipt.topic, body)?;

@@ -5,6 +5,9 @@
 use crate::channels::Fault;
 use crate::domain::ids::{LineId, ListingId, OrderId};
 
+/// In front of the number of a fulfilment order that stands in for its order.
+const FULFILMENT: &str = "fulfilment:";
+
 /// One item at one location: what one quantity belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
@@ -69,6 +72,16 @@ pub(super) fn variant_alias(variant: u64) -> Result<ListingId, Fault> {
 /// An order.
 pub(super) fn order_id(order: u64) -> Result<OrderId, Fault> {
     named(OrderId::new(&order.to_string()))
+}
+
+/// An order by one of its fulfilment orders, where a message names only that: which order it is has to be asked.
+pub(super) fn order_of(fulfilment: u64) -> Result<OrderId, Fault> {
+    named(OrderId::new(&format!("{FULFILMENT}{fulfilment}")))
+}
+
+/// The fulfilment order in such a name.
+pub(super) fn fulfilment(order: &OrderId) -> Option<u64> {
+    number(order.as_str().strip_prefix(FULFILMENT)?)
 }
 
 /// A line of an order.

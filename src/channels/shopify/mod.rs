@@ -1,7 +1,7 @@
 //! Shopify: the Admin GraphQL API of 2026-04 and later, and its webhooks.
 //!
 //! A listing is an inventory item: its number as text (`53469430055218`), at the channel's own location; `item@location`
-//! names another one. Orders name what was sold by variant, `variant:51364592877874`, for webhooks know nothing else;
+//! is the same item at another one of those that `places` names: each shows the stock of one place of ours. Orders name what was sold by variant, `variant:51364592877874`, for webhooks know nothing else;
 //! that is the listing's alias.
 //!
 //! Shopify's `available` has already lost what was sold there, and so has what we compute: `available` is what we set,
@@ -14,6 +14,7 @@
 //! | [`documents`], [`graphql`] | what is sent, and what answers mean |
 //! | [`hooks`] | webhooks |
 //! | [`orders`], [`fetch`] | what an order holds, from either form |
+//! | [`assigned`], [`places`] | where its lines are sent from and put back, and which of our places that is |
 //! | [`publish`], [`batch`], [`errors`] | setting quantities |
 //! | [`read`] | levels and listings |
 //! | [`subscribe`], [`check`] | what has to be set up in the shop |
@@ -21,6 +22,7 @@
 //! Sources: shopify.dev (Admin GraphQL API, webhooks), the official introspection 2026-04 to 2026-10, and recorded
 //! answers of a real shop (API 2026-04); which rule comes from where stands with the rule.
 
+mod assigned;
 mod batch;
 mod check;
 mod documents;
@@ -30,6 +32,7 @@ mod graphql;
 mod hooks;
 mod ids;
 mod orders;
+mod places;
 mod publish;
 mod read;
 #[cfg(test)]
@@ -40,8 +43,6 @@ mod subscribe;
 mod tests;
 mod token;
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -50,8 +51,9 @@ use super::{
     Reply, SubscriptionReport, Token, Update, Verdict, Webhook, Which, Wire,
 };
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, LocationId, OrderId};
+use crate::domain::ids::{ChannelId, OrderId};
 use crate::domain::order::OrderSnapshot;
+use places::Places;
 use token::Login;
 
 /// The version that is asked for unless configured.
@@ -78,7 +80,7 @@ pub const PLATFORM: Platform = Platform {
         ),
         (
             "places",
-            "which of our locations Shopify's are, such as [\"108=main\", \"109=store\"]: where sales at a till are booked",
+            "which of our locations Shopify's are, such as [\"108=main\", \"109=store\"]: each shows the stock of its own, and orders, returns and till sales are booked where they are; without it, one location shows all",
         ),
         (
             "force",
@@ -97,7 +99,7 @@ struct Shopify {
     api_version: String,
     location: Option<u64>,
     /// Which of our places Shopify's locations are, as far as the settings say.
-    places: BTreeMap<u64, LocationId>,
+    places: Places,
     force: bool,
     secrets: Vec<SecretString>,
     login: Login,

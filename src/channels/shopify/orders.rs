@@ -31,9 +31,10 @@ use serde::{Deserialize, Deserializer};
 
 use crate::channels::Fault;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{ChannelId, LocationId};
+use crate::domain::ids::ChannelId;
 use crate::domain::order::{LineSnapshot, LineTarget, OrderSnapshot, Version};
 
+use super::assigned::Assigned;
 use super::ids;
 
 /// An order as both forms tell it.
@@ -49,6 +50,8 @@ pub(super) struct OrderFacts {
     pub(super) location: Option<u64>,
     pub(super) lines: Vec<LineFacts>,
     pub(super) refunds: Vec<RefundFacts>,
+    /// Where its lines are sent from; only what was read says so.
+    pub(super) assigned: Vec<Assigned>,
 }
 
 /// One line of it.
@@ -70,6 +73,8 @@ pub(super) struct RefundFacts {
     pub(super) line: u64,
     pub(super) quantity: u32,
     pub(super) restock: Restock,
+    /// Where they were put back.
+    pub(super) location: Option<u64>,
 }
 
 /// What became of refunded goods.
@@ -95,6 +100,13 @@ impl From<String> for Restock {
             "legacy_restock" => Self::Legacy,
             _ => Self::No,
         }
+    }
+}
+
+impl LineFacts {
+    /// Whether Shopify's numbers move with it.
+    pub(super) fn counted(&self) -> bool {
+        self.tracked && self.variant.is_some()
     }
 }
 
@@ -149,16 +161,6 @@ impl OrderFacts {
         .tidy())
     }
 
-    /// Lets a sale at a till be booked at its till (rule R12). Where the message does not say where that is, what an
-    /// earlier one said stays.
-    pub(super) fn place(&self, snapshot: &mut OrderSnapshot, places: &BTreeMap<u64, LocationId>) {
-        let till = self.location.filter(|_| self.over_the_counter);
-        let place = till.and_then(|till| places.get(&till));
-        for line in &mut snapshot.lines {
-            line.location = place.cloned();
-        }
-    }
-
     /// See the table at the top. Everything stops at 0, whatever sums Shopify sends.
     fn target(&self, line: &LineFacts, refunded: Refunded) -> LineTarget {
         let restocked = refunded.cancel.saturating_add(refunded.back);
@@ -176,7 +178,7 @@ impl OrderFacts {
             .saturating_sub(refunded.cancel)
             .saturating_sub(removed_silently)
             .saturating_sub(committed);
-        let taken_by_channel = if line.tracked && line.variant.is_some() {
+        let taken_by_channel = if line.counted() {
             line.quantity.saturating_sub(restocked)
         } else {
             0
@@ -239,6 +241,8 @@ struct RefundLineBody {
     line_item_id: u64,
     quantity: u32,
     restock_type: Restock,
+    #[serde(default)]
+    location_id: Option<u64>,
 }
 
 /// A field that may be null and must be there: without it the body is of another shape.
@@ -265,6 +269,7 @@ impl From<OrderBody> for OrderFacts {
             cancelled: body.cancelled_at.is_some(),
             over_the_counter: body.source_name.as_deref() == Some(OVER_THE_COUNTER),
             test: body.test.unwrap_or(false),
+            assigned: Vec::new(),
             location: body.location_id,
             lines: body
                 .line_items
@@ -287,6 +292,7 @@ impl From<OrderBody> for OrderFacts {
                     line: line.line_item_id,
                     quantity: line.quantity,
                     restock: line.restock_type,
+                    location: line.location_id,
                 })
                 .collect(),
         }
@@ -310,6 +316,7 @@ mod tests {
             over_the_counter: false,
             test: false,
             location: None,
+            assigned: Vec::new(),
             lines: vec![LineFacts {
                 id: 9,
                 variant: Some(5),
@@ -325,6 +332,7 @@ mod tests {
                     line: 9,
                     quantity,
                     restock,
+                    location: None,
                 })
                 .collect(),
         }
@@ -398,27 +406,6 @@ mod tests {
         assert_eq!(targets(&sale), [(0, 2, 0, 2)]);
         sale.test = true;
         assert_eq!(targets(&sale), []);
-    }
-
-    /// Rule R12: at its till, where the settings say which place that is.
-    #[test]
-    fn r12_a_till_sale_is_booked_at_its_till() {
-        let channel = ChannelId::new("shop").unwrap();
-        let store = LocationId::new("store").unwrap();
-        let places = BTreeMap::from([(108, store.clone())]);
-        for (over_the_counter, location, expected) in [
-            (true, Some(108), Some(&store)),
-            (true, Some(109), None),
-            (true, None, None),
-            (false, Some(108), None),
-        ] {
-            let mut sale = facts((2, 2, 2), &[], false);
-            (sale.over_the_counter, sale.location) = (over_the_counter, location);
-            let mut snapshot = sale.reduce(&channel).unwrap();
-            sale.place(&mut snapshot, &places);
-            let line = snapshot.lines.first().unwrap();
-            assert_eq!(line.location.as_ref(), expected);
-        }
     }
 
     #[test]

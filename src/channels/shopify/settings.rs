@@ -1,13 +1,11 @@
 //! What `config.toml` says about a Shopify channel, checked as far as that goes without a call.
 
-use std::collections::BTreeMap;
-
 use secrecy::SecretString;
 
 use crate::channels::{Channel, ChannelSettings, Profile, SetupError};
 use crate::domain::ids::LocationId;
 
-use super::{API_VERSION, API_VERSION_OLDEST, BATCH_MAX, Login, Shopify, ids};
+use super::{API_VERSION, API_VERSION_OLDEST, BATCH_MAX, Login, Places, Shopify, ids};
 
 /// Points that a write of one item costs (recorded in 2026: 10 for the mutation, 3 for what it selects).
 pub(super) const CALL_COST: f64 = 13.0;
@@ -56,8 +54,14 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
             )
         })?),
     };
-    let places = places(option("places"), &settings.locations)
+    let pairs = places(option("places"), &settings.locations)
         .map_err(|problem| refuse("places", problem, PLACES_HINT))?;
+    let location = location.or(pairs.first().map(|pair| pair.0));
+    if !pairs.is_empty() && !pairs.iter().any(|pair| Some(pair.0) == location) {
+        let own = location.map(|own| own.to_string()).unwrap_or_default();
+        let problem = format!("it does not say which of ours the channel's own location {own} is");
+        return Err(refuse("places", problem, PLACES_HINT));
+    }
     let force = match option("force") {
         None | Some("false") => false,
         Some("true") => true,
@@ -82,7 +86,7 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
         base_url: settings.base_url.clone(),
         api_version: api_version.to_owned(),
         location,
-        places,
+        places: Places::new(pairs, location),
         force,
         secrets,
         login,
@@ -141,8 +145,8 @@ fn profile() -> Profile {
 const PLACES_HINT: &str = "write it like [\"108=main\"]: the id of a Shopify location, and a location that this channel sells from";
 
 /// Reads `108=main,109=store`; nothing if there is nothing.
-fn places(text: Option<&str>, ours: &[LocationId]) -> Result<BTreeMap<u64, LocationId>, String> {
-    let mut found = BTreeMap::new();
+fn places(text: Option<&str>, ours: &[LocationId]) -> Result<Vec<(u64, LocationId)>, String> {
+    let mut found: Vec<(u64, LocationId)> = Vec::new();
     let pairs = text.into_iter().flat_map(|text| text.split(','));
     for pair in pairs.map(str::trim) {
         let (theirs, place) = pair
@@ -154,9 +158,10 @@ fn places(text: Option<&str>, ours: &[LocationId]) -> Result<BTreeMap<u64, Locat
             .iter()
             .find(|ours| ours.as_str() == place.trim())
             .ok_or_else(|| format!("{place:?} is no location of this channel"))?;
-        if found.insert(theirs, place.clone()).is_some() {
+        if found.iter().any(|(known, _)| *known == theirs) {
             return Err(format!("{theirs} is named twice"));
         }
+        found.push((theirs, place.clone()));
     }
     Ok(found)
 }
@@ -274,6 +279,18 @@ mod tests {
         for text in ["", "108", "x=main", "108=moon", "108=main,108=store"] {
             assert!(places(Some(text), &ours).is_err(), "{text}");
         }
+        let with = |places: &str, own: &str| {
+            let mut settings = settings();
+            settings.locations = ours.to_vec();
+            settings.options.insert("places".into(), places.into());
+            settings.options.insert("location".into(), own.into());
+            settings.options.retain(|_, text| !text.is_empty());
+            read(&settings).map(|shop| shop.location)
+        };
+        assert_eq!(with("108=main,109=store", "").unwrap(), Some(108));
+        assert_eq!(with("108=main,109=store", "109").unwrap(), Some(109));
+        let error = with("108=main,109=store", "110").unwrap_err();
+        assert!(error.problem.contains("own location 110"), "{error}");
     }
 
     #[test]

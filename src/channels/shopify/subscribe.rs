@@ -27,6 +27,15 @@ const WANTED: &[(&str, &str)] = &[
     ("app/uninstalled", "APP_UNINSTALLED"),
 ];
 
+/// What is listened to beside that where goods are at several places: where orders are sent from.
+const WANTED_OF_PLACES: &[(&str, &str)] = &[
+    (
+        "fulfillment_orders/order_routing_complete",
+        "FULFILLMENT_ORDERS_ORDER_ROUTING_COMPLETE",
+    ),
+    ("fulfillment_orders/moved", "FULFILLMENT_ORDERS_MOVED"),
+];
+
 /// Most pages of subscriptions; more than that is not one app's.
 const PAGES_MAX: usize = 20;
 
@@ -71,8 +80,8 @@ impl Shopify {
             );
         }
         let Some(hook_url) = self.hook_url.as_deref() else {
-            report.missing = WANTED
-                .iter()
+            report.missing = self
+                .wanted()
                 .map(|(topic, _)| (*topic).to_owned())
                 .collect();
             report.warnings.push(
@@ -86,7 +95,7 @@ impl Shopify {
                 "{hook_url} cannot be reached by Shopify: it delivers to public https addresses only"
             ));
         }
-        for (topic, in_graphql) in WANTED {
+        for (topic, in_graphql) in self.wanted() {
             let mut there = found.iter().filter(|one| one.topic == *in_graphql);
             if let Some(one) = there.clone().find(|one| one.uri == hook_url) {
                 report.present.push(Subscription {
@@ -110,6 +119,15 @@ impl Shopify {
             }
         }
         Ok(report)
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let of_places = if self.has_places() {
+            WANTED_OF_PLACES
+        } else {
+            &[]
+        };
+        WANTED.iter().chain(of_places)
     }
 
     async fn create(

@@ -155,6 +155,7 @@ impl Product {
                 Some(_) => listing_id(self.id.0, 0),
                 None => None,
             },
+            location: None,
             sku: self.sku.clone().unwrap_or_default(),
             not_publishable,
             remark: remark.map(str::to_owned),

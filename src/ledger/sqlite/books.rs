@@ -215,7 +215,8 @@ fn listings(
             let (channel, listing): (String, String) = (row.get(0)?, row.get(1)?);
             let (channel, listing): (ChannelId, ListingId) = (name(&channel)?, name(&listing)?);
             if let Some(alias) = row.get::<_, Option<String>>(2)? {
-                books.aliases.insert((channel.clone(), name(&alias)?), listing.clone());
+                let named = books.aliases.entry((channel.clone(), name(&alias)?));
+                named.or_default().insert(listing.clone());
             }
             let fulfilment: String = row.get(6)?;
             let found = ListingRow {

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../tiers.sql"),
     include_str!("../runs.sql"),
     include_str!("../life.sql"),
+    include_str!("../places.sql"),
 ];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.

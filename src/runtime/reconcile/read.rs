@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing::warn;
+
 use super::{Findings, Line, Round, TOLD_MAX};
 use crate::channels::{Cursor, Fault, Level, Page, Which};
 use crate::domain::clock::Timestamp;
@@ -111,6 +113,9 @@ impl Round<'_> {
             ..PageSeen::default()
         };
         let n_items = page.items.len();
+        for unread in &page.unreadable {
+            warn!(channel = %self.id, "{}: {}: {}", self.id, unread.what, unread.why);
+        }
         for level in page.items {
             let Some(state) = states
                 .get(&level.listing)

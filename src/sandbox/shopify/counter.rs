@@ -1,12 +1,14 @@
 //! Shoppers and employees of an emulated Shopify: what they do to stock, and which webhooks that sends.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::shop::{Line, Order, Refund, RefundLine, Shop};
 use crate::sandbox::journal::Happening;
 use crate::sandbox::market::{CounterError, Goods, Sold};
 
-type Topics = Vec<(&'static str, Value)>;
+pub(super) type Topics = Vec<(&'static str, Value)>;
 
 impl Shop {
     /// The inventory item that is meant.
@@ -18,8 +20,13 @@ impl Shop {
         found.ok_or_else(|| CounterError::UnknownGoods(format!("{goods:?}")))
     }
 
-    /// Places an order; all lines or none.
-    pub(super) fn place(&mut self, lines: &[(Goods<'_>, i64)]) -> Result<Vec<Sold>, CounterError> {
+    /// Places an order, online or at the till of a location; all lines or none. A till sells what is handed to it, whatever
+    /// the numbers say, and the goods are gone at once.
+    pub(super) fn place(
+        &mut self,
+        lines: &[(Goods<'_>, i64)],
+        till: Option<u64>,
+    ) -> Result<Vec<Sold>, CounterError> {
         let mut wanted: Vec<(u64, i64)> = Vec::new();
         for (goods, units) in lines {
             let item = self.find(*goods)?;
@@ -34,7 +41,9 @@ impl Shop {
                 .filter(|one| one.0 == item)
                 .map(|one| one.1)
                 .sum();
-            self.check_shown(item, so_far.saturating_add(*units))?;
+            if till.is_none() {
+                self.check_shown(item, so_far.saturating_add(*units))?;
+            }
             wanted.push((item, *units));
         }
         let now_ms = self.stage.now_ms();
@@ -48,16 +57,23 @@ impl Shop {
             cancelled_ms: None,
             lines: Vec::new(),
             refunds: Vec::new(),
+            till,
+            routes: BTreeMap::new(),
         };
         for (item, units) in wanted {
             let shown_before = self.shown(item);
+            let drawn = match till {
+                Some(till) => self.draw_at(item, till, units),
+                None => self.draw(item, units),
+            };
             let line = Line {
                 id: self.new_id(),
                 item,
                 units,
                 refunded: 0,
-                fulfilled: false,
-                drawn: self.draw(item, units),
+                fulfilled: till.is_some(),
+                sent: till.map(|_| drawn.clone()).unwrap_or_default(),
+                drawn,
             };
             let one = Sold {
                 order: id,
@@ -79,12 +95,14 @@ impl Shop {
             order.lines.push(line);
             sold.push(one);
         }
+        self.route(&mut order);
         let body = self.order_body(&order);
         let mut topics = vec![("orders/create", body.clone()), ("orders/updated", body)];
         for line in &order.lines {
             self.level_topics(line.item, &line.drawn, &mut topics);
             topics.push(("products/update", self.product_body(line.item)));
         }
+        topics.extend(Self::routed_topics(&order));
         self.orders.insert(id, order);
         self.announce(topics);
         Ok(sold)
@@ -139,13 +157,13 @@ impl Shop {
         drawn
     }
 
-    fn level_topics(&self, item: u64, places: &[(u64, i64)], topics: &mut Topics) {
+    pub(super) fn level_topics(&self, item: u64, places: &[(u64, i64)], topics: &mut Topics) {
         for (location, _) in places {
             topics.push(("inventory_levels/update", self.level_body(item, *location)));
         }
     }
 
-    fn take_order(&self, order: u64) -> Result<Order, CounterError> {
+    pub(super) fn take_order(&self, order: u64) -> Result<Order, CounterError> {
         let found = self.orders.get(&order).cloned();
         let found = found.ok_or(CounterError::UnknownOrder { order, line: None })?;
         let state = found.cancelled_ms.map(|_| "cancelled".to_owned());
@@ -198,13 +216,14 @@ impl Shop {
         Ok(())
     }
 
-    /// Refunds units of a line.
+    /// Refunds units of a line. What had been sent is put back at `place`, else where it had been.
     pub(super) fn refund(
         &mut self,
         id: u64,
         line_id: u64,
         units: i64,
         restock: bool,
+        place: Option<u64>,
     ) -> Result<(), CounterError> {
         let mut order = self.take_order(id)?;
         let line = order.lines.iter_mut().find(|line| line.id == line_id);
@@ -218,9 +237,12 @@ impl Shop {
                 most: line.current(),
             });
         }
-        let given = line.give_back(units);
+        let mut given = line.give_back(units);
         line.refunded += units;
         let (item, fulfilled) = (line.item, line.fulfilled);
+        if let Some(place) = place.filter(|_| fulfilled && !given.is_empty()) {
+            given = vec![(place, units)];
+        }
         for (location, part) in &given {
             let back = if restock { *part } else { 0 };
             let committed = if fulfilled { 0 } else { -part };
@@ -269,7 +291,7 @@ impl Shop {
     pub(super) fn fulfil(&mut self, id: u64) -> Result<(), CounterError> {
         let mut order = self.take_order(id)?;
         for line in order.lines.iter_mut().filter(|line| !line.fulfilled) {
-            line.fulfilled = true;
+            line.fulfil();
             for (location, part) in &line.drawn {
                 self.shift(line.item, *location, 0, -part);
             }

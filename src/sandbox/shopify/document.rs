@@ -40,6 +40,12 @@ impl Field {
         self.args.get(name).and_then(Value::as_str)
     }
 
+    /// Whether `@include` and `@skip` leave it in.
+    fn is_wanted(&self) -> bool {
+        let says = |name: &str| self.directive(name)?.get("if")?.as_bool();
+        says("include") != Some(false) && says("skip") != Some(true)
+    }
+
     /// The arguments of a directive.
     pub(crate) fn directive(&self, name: &str) -> Option<&Map<String, Value>> {
         self.directives
@@ -212,7 +218,7 @@ impl Reader<'_> {
                 self.name()?;
                 fields.extend(self.selection(depth + 1)?);
             } else {
-                fields.push(self.field(depth)?);
+                fields.extend(Some(self.field(depth)?).filter(Field::is_wanted));
             }
         }
         Ok(fields)
@@ -309,6 +315,17 @@ mod tests {
                       @idempotent(key: $k) { a ... on T { b(names: [\"c\"]) } } }";
         let got = read(source, None, variables.as_object().unwrap()).unwrap();
         assert!(got.is_mutation);
+        let source = "query Q { a @include(if: $yes) b @include(if: $no) c @skip(if: true) }";
+        let switched = serde_json::json!({"yes": true, "no": false});
+        let kept = read(source, None, switched.as_object().unwrap())
+            .unwrap()
+            .fields;
+        assert_eq!(
+            kept.iter()
+                .map(|field| field.name.as_str())
+                .collect::<Vec<_>>(),
+            ["a"]
+        );
         let field = &got.fields[0];
         assert_eq!((field.alias.as_str(), field.name.as_str()), ("x", "set"));
         let args = serde_json::json!({"input": {"name": "available"}, "n": -2, "l": [1, "A"]});

@@ -19,8 +19,10 @@ use crate::sandbox::stage::Delivery;
 /// The waits before the 8 retries, in minutes; four hours together. The vendor tells the sum only.
 const RETRY_AFTER_MIN: [i64; 8] = [1, 2, 5, 10, 22, 40, 60, 100];
 
-const TOPICS: [&str; 19] = [
+const TOPICS: [&str; 21] = [
     "APP_UNINSTALLED",
+    "FULFILLMENT_ORDERS_MOVED",
+    "FULFILLMENT_ORDERS_ORDER_ROUTING_COMPLETE",
     "INVENTORY_ITEMS_CREATE",
     "INVENTORY_ITEMS_DELETE",
     "INVENTORY_ITEMS_UPDATE",
@@ -62,7 +64,11 @@ impl Shop {
             .or(sub.get("callbackUrl"))
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let (kind, event) = topic.rsplit_once('_').unwrap_or((topic, ""));
+        let routing = topic.strip_prefix("FULFILLMENT_ORDERS_");
+        let (kind, event) = match routing {
+            Some(event) => ("FULFILLMENT_ORDERS", event),
+            None => topic.rsplit_once('_').unwrap_or((topic, "")),
+        };
         let topic = format!("{kind}/{event}").to_lowercase();
         let refuse = |message: &str| {
             let error =

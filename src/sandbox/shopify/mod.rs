@@ -10,6 +10,7 @@ mod cost;
 mod counter;
 mod document;
 mod hooks;
+mod places;
 mod read;
 mod refusal;
 mod render;
@@ -360,7 +361,7 @@ impl Marketplace for Shopify {
     }
 
     fn order(&self, lines: &[(Goods<'_>, i64)]) -> Result<Vec<Sold>, CounterError> {
-        self.lock().place(lines)
+        self.lock().place(lines, None)
     }
 
     fn cancel(&self, order: u64) -> Result<(), CounterError> {
@@ -368,7 +369,7 @@ impl Marketplace for Shopify {
     }
 
     fn refund(&self, order: u64, line: u64, units: i64, restock: bool) -> Result<(), CounterError> {
-        self.lock().refund(order, line, units, restock)
+        self.lock().refund(order, line, units, restock, None)
     }
 
     fn fulfil(&self, order: u64) -> Result<(), CounterError> {

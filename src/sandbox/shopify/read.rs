@@ -18,9 +18,11 @@ impl Shop {
         match field.name.as_str() {
             "productVariants" => self.variants_page(field),
             "locations" => {
+                let open = |id: &&u64| !self.closed.contains(id);
                 let all = self
                     .locations
                     .keys()
+                    .filter(open)
                     .map(|id| ((0, *id), self.location_node(*id)));
                 paged(field, all.collect())
             }
@@ -32,6 +34,7 @@ impl Shop {
                 Ok(order.map_or(Value::Null, |order| self.order_node(order)))
             }
             "orders" => self.orders_page(field),
+            "fulfillmentOrder" => Ok(self.fulfilment_order(field)),
             "webhookSubscriptions" => {
                 let all = self
                     .hooks
@@ -183,6 +186,7 @@ fn scopes() -> Value {
         "read_products",
         "read_locations",
         "read_orders",
+        "read_merchant_managed_fulfillment_orders",
     ];
     let handles: Vec<_> = all.iter().map(|handle| json!({"handle": handle})).collect();
     json!({"id": gid("AppInstallation", 1), "accessScopes": handles})

@@ -55,7 +55,7 @@ pub(super) fn page(field: &Field, all: Vec<((i64, u64), Value)>) -> Result<Value
 }
 
 /// A connection that holds everything.
-fn whole(nodes: Vec<Value>) -> Value {
+pub(super) fn whole(nodes: Vec<Value>) -> Value {
     let keyed = (0..).zip(nodes).map(|(at, node)| ((0, at), node));
     connection(keyed.collect(), false)
 }
@@ -126,6 +126,11 @@ impl Shop {
             "requiresShipping": true,
             "duplicateSkuCount": twins.count() - 1,
             "updatedAt": iso(one.updated_ms),
+            "variants": whole(vec![json!({
+                "id": gid("ProductVariant", one.id),
+                "inventoryPolicy": if one.oversells { "CONTINUE" } else { "DENY" },
+                "requiresComponents": one.bundle,
+            })]),
         })
     }
 
@@ -163,7 +168,7 @@ impl Shop {
             "id": gid("Location", location),
             "legacyResourceId": location.to_string(),
             "name": name,
-            "isActive": true,
+            "isActive": !self.closed.contains(&location),
             "fulfillsOnlineOrders": true,
             "isFulfillmentService": false,
         })
@@ -189,15 +194,17 @@ impl Shop {
             "cancelReason": order.cancelled_ms.map(|_| "CUSTOMER"),
             "confirmed": true,
             "test": false,
-            "sourceName": "web",
+            "sourceName": if order.till.is_some() { "pos" } else { "web" },
+            "retailLocation": order.till.map(|id| self.location_node(id)),
             "displayFinancialStatus": if order.refunds.is_empty() { "PAID" } else { "PARTIALLY_REFUNDED" },
             "displayFulfillmentStatus": if shipped { "FULFILLED" } else { "UNFULFILLED" },
             "lineItems": whole(lines),
+            "fulfillmentOrders": whole(self.fulfilment_nodes(order)),
             "refunds": order.refunds.iter().map(refund).collect::<Vec<_>>(),
         })
     }
 
-    fn line_node(&self, line: &Line) -> Value {
+    pub(super) fn line_node(&self, line: &Line) -> Value {
         json!({
             "id": gid("LineItem", line.id),
             "sku": self.sku(line.item),
@@ -266,8 +273,8 @@ impl Shop {
             "cancelled_at": order.cancelled_ms.map(iso),
             "cancel_reason": order.cancelled_ms.map(|_| "customer"),
             "test": false,
-            "source_name": "web",
-            "location_id": null,
+            "source_name": if order.till.is_some() { "pos" } else { "web" },
+            "location_id": order.till,
             "email": null,
             "phone": null,
             "note": "café ☃",

@@ -3,7 +3,7 @@
 //! Levels follow Shopify's own arithmetic: `on_hand = available + committed`, a sale moves units from
 //! available to committed, fulfilment takes them out of committed and `on_hand`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cost::Bucket;
 use super::{ShopifyOptions, ShopifyVariant};
@@ -46,6 +46,8 @@ pub(super) struct Line {
     pub(super) fulfilled: bool,
     /// Which location gave how many of the units still held.
     pub(super) drawn: Vec<(u64, i64)>,
+    /// Which location sent how many.
+    pub(super) sent: Vec<(u64, i64)>,
 }
 
 impl Line {
@@ -55,6 +57,12 @@ impl Line {
 
     pub(super) fn unfulfilled(&self) -> i64 {
         if self.fulfilled { 0 } else { self.current() }
+    }
+
+    /// Ships everything that is left.
+    pub(super) fn fulfil(&mut self) {
+        self.fulfilled = true;
+        self.sent.clone_from(&self.drawn);
     }
 
     /// Takes `units` of what the line still holds, by location.
@@ -101,6 +109,10 @@ pub(super) struct Order {
     pub(super) cancelled_ms: Option<i64>,
     pub(super) lines: Vec<Line>,
     pub(super) refunds: Vec<Refund>,
+    /// The location of the till that it was sold at.
+    pub(super) till: Option<u64>,
+    /// Fulfilment orders by the location that they are assigned to.
+    pub(super) routes: BTreeMap<u64, u64>,
 }
 
 /// A webhook subscription.
@@ -120,6 +132,8 @@ pub(super) struct Shop {
     pub(super) retry_speedup: i64,
     /// Names by id.
     pub(super) locations: BTreeMap<u64, String>,
+    /// Locations that were deactivated.
+    pub(super) closed: BTreeSet<u64>,
     /// By inventory item.
     pub(super) variants: BTreeMap<u64, Variant>,
     /// By inventory item and location.
@@ -143,6 +157,7 @@ impl Shop {
             client_secret,
             retry_speedup: i64::from(options.retry_speedup.max(1)),
             locations: BTreeMap::new(),
+            closed: BTreeSet::new(),
             variants: BTreeMap::new(),
             levels: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -162,7 +177,8 @@ impl Shop {
         shop
     }
 
-    fn stock(&mut self, one: &ShopifyVariant, now_ms: i64) {
+    /// Puts a variant in; the id of its inventory item.
+    pub(super) fn stock(&mut self, one: &ShopifyVariant, now_ms: i64) -> u64 {
         let item = self.new_id();
         let variant = Variant {
             product: self.new_id(),
@@ -185,6 +201,7 @@ impl Shop {
                 self.levels.insert((item, *location), level);
             }
         }
+        item
     }
 
     /// An id that was never used.

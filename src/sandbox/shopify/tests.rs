@@ -510,6 +510,91 @@ fn a_deaf_receiver_gets_nine_tries_and_loses_its_subscription() {
     );
 }
 
+const ROUTES: &str = "query R($id: ID!, $yes: Boolean!) { order(id: $id) { retailLocation { id }
+  fulfillmentOrders(first: 5) @include(if: $yes) { nodes { id status assignedLocation { location { name } }
+    lineItems(first: 5) { nodes { totalQuantity remainingQuantity } } } } } }";
+
+/// Location, status, units and units left of every fulfilment order.
+fn routes(bench: &Bench, order: u64) -> Vec<(String, String, i64, i64)> {
+    let variables = json!({"id": format!("gid://shopify/Order/{order}"), "yes": true});
+    let answer = bench.send(ROUTES, variables);
+    let nodes = &answer["data"]["order"]["fulfillmentOrders"]["nodes"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let sum = |node: &Value, name: &str| {
+        let lines = node["lineItems"]["nodes"].as_array().unwrap();
+        lines.iter().map(|line| line[name].as_i64().unwrap()).sum()
+    };
+    let one = |node: &Value| {
+        (
+            text(&node["assignedLocation"]["location"]["name"]),
+            text(&node["status"]),
+            sum(node, "totalQuantity"),
+            sum(node, "remainingQuantity"),
+        )
+    };
+    nodes.as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn an_order_is_sent_from_where_its_goods_are_and_can_be_moved() {
+    let bench = Bench::with(|options| options.catalogue[0].available = vec![Some(5), Some(3)]);
+    for topic in [
+        "FULFILLMENT_ORDERS_ORDER_ROUTING_COMPLETE",
+        "FULFILLMENT_ORDERS_MOVED",
+    ] {
+        bench.hook(topic);
+    }
+    let (first, second) = (bench.place(0), bench.place(1));
+    let sold = bench.shopify.buy(Goods::Sku("MUG-1"), 6).unwrap();
+    let row =
+        |place: &str, status: &str, total, left| (place.to_owned(), status.to_owned(), total, left);
+    assert_eq!(
+        routes(&bench, sold.order),
+        [row("A", "OPEN", 5, 5), row("B", "OPEN", 1, 1)]
+    );
+    bench.shopify.move_order(sold.order, second).unwrap();
+    let level = |place| bench.shopify.level(sold.item, place).unwrap();
+    assert_eq!((level(first), level(second)), ((5, 0, 5), (-3, 6, 3)));
+    bench.shopify.fulfil(sold.order).unwrap();
+    assert_eq!(
+        routes(&bench, sold.order),
+        [row("A", "CLOSED", 0, 0), row("B", "CLOSED", 6, 0)]
+    );
+    bench
+        .shopify
+        .put_back(sold.order, sold.line, 2, first)
+        .unwrap();
+    assert_eq!((level(first), level(second)), ((7, 0, 7), (-3, 0, -3)));
+    let topics: Vec<_> = bench
+        .shopify
+        .take_deliveries()
+        .into_iter()
+        .map(|one| one.topic)
+        .collect();
+    assert_eq!(
+        topics,
+        [
+            "fulfillment_orders/order_routing_complete",
+            "fulfillment_orders/order_routing_complete",
+            "fulfillment_orders/moved"
+        ]
+    );
+    let till = bench
+        .shopify
+        .sell_at(first, &[(Goods::Sku("MUG-1"), 9)])
+        .unwrap();
+    assert_eq!(level(first), (-2, 0, -2));
+    assert_eq!(routes(&bench, till[0].order), []);
+    bench.shopify.close(second);
+    let item = format!("gid://shopify/InventoryItem/{}", sold.item);
+    let query = "mutation A($i: ID!, $l: ID!) { inventoryActivate(inventoryItemId: $i, locationId: $l, available: 1)
+        @idempotent(key: \"k\") { inventoryLevel { id } userErrors { message } } }";
+    let place = format!("gid://shopify/Location/{second}");
+    let answer = bench.send(query, json!({"i": item, "l": place}));
+    let refused = &answer["data"]["inventoryActivate"]["userErrors"][0]["message"];
+    assert_eq!(refused, "The location is not active.");
+}
+
 /// The documents of the connector, if the shared folder is there.
 #[test]
 fn the_connectors_documents_are_answered() {

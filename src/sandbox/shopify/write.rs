@@ -170,6 +170,9 @@ impl Shop {
         let Some(location) = location.filter(|at| self.locations.contains_key(at)) else {
             return refuse("locationId", "The location could not be found.");
         };
+        if self.closed.contains(&location) {
+            return refuse("locationId", "The location is not active.");
+        }
         let number = |name: &str| field.args.get(name).and_then(Value::as_i64);
         let (available, on_hand) = (number("available"), number("onHand"));
         if available.is_some() && on_hand.is_some() {
@@ -203,7 +206,10 @@ impl Shop {
                 raise: to > 0,
             });
             let body = self.level_body(item, location);
-            self.announce(vec![("inventory_levels/update", body)]);
+            self.announce(vec![
+                ("inventory_levels/connect", body.clone()),
+                ("inventory_levels/update", body),
+            ]);
         }
         Ok(json!({"inventoryLevel": self.level_node(item, location), "userErrors": []}))
     }

@@ -14,7 +14,7 @@ use crate::channels::{Fault, Hint, Level, Receipt, Webhook};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ListingId, OrderId};
 
-fn sign(secret: &str, body: &[u8]) -> String {
+pub(super) fn sign(secret: &str, body: &[u8]) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     STANDARD.encode(mac.chain_update(body).finalize().into_bytes())
 }

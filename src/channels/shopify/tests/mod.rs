@@ -7,5 +7,6 @@
 mod calls;
 mod hooks;
 mod orders;
+mod places;
 mod publish;
 mod reads;

@@ -64,7 +64,7 @@ async fn by_fetch(node: &Value) -> OrderSnapshot {
     let sent = script.sent();
     assert_eq!(
         sent.first().unwrap().variables,
-        json!({ "id": "gid://shopify/Order/42" })
+        json!({ "id": "gid://shopify/Order/42", "places": false })
     );
     snapshot
 }
@@ -214,6 +214,6 @@ async fn a_sweep_asks_once_a_page_and_fetches_only_long_orders() {
     let sent = script.sent();
     assert_eq!(
         sent[0].variables,
-        json!({ "q": "updated_at:>='2026-06-25T01:33:56Z'", "after": "here" })
+        json!({ "q": "updated_at:>='2026-06-25T01:33:56Z'", "first": 20, "after": "here", "places": false })
     );
 }
