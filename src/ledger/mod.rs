@@ -9,6 +9,7 @@ pub mod incidents;
 pub mod life;
 pub mod moves;
 pub mod record;
+pub mod runs;
 pub mod sqlite;
 pub mod tables;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::commands::seller::Seller;
 use crate::domain::clock::Timestamp;
 use crate::domain::drift::{Class, Health, Share, Tally};
 use crate::exit::Failure;
-use crate::ledger::tables::RunRow;
+use crate::ledger::runs::RunRow;
 use crate::output::Cell;
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 

@@ -10,6 +10,8 @@ mod life;
 mod names;
 mod papers;
 mod runs;
+mod shelf;
+mod slots;
 mod story;
 mod tables;
 mod tiers;
@@ -31,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../tiers.sql"),
     include_str!("../runs.sql"),
     include_str!("../life.sql"),
+    include_str!("../shelf.sql"),
 ];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.
