@@ -1,5 +1,6 @@
 //! A channel that hands out pages at a steady pace, as a platform that answers ten calls a second does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use onhand::runtime::fetcher::Source;
 use onhand::runtime::lane::Line;
 use tokio::time::{Instant, sleep_until};
 
-use super::store::UNITS;
+use super::store::{RANGE, SPREAD, UNITS};
 use super::{PAGE, Wishes};
 
 #[derive(Debug)]
@@ -26,16 +27,43 @@ struct Shelf {
     wishes: Wishes,
     pause: Option<Duration>,
     began: Instant,
+    /// Those that differ: only they are asked for by their ids.
+    odd: Vec<usize>,
 }
 
-/// How many listings of a channel differ.
-pub(crate) fn drifted(wishes: Wishes) -> usize {
-    (0..wishes.skus).filter(|n| differs(*n, wishes)).count()
+/// Numbers of a channel's listings in the order of its pages: none that SKUs or ids would follow.
+pub(crate) fn order(wishes: Wishes) -> impl Fn(usize) -> usize {
+    move |n| (n * 611_953 + 1) % wishes.skus
+}
+
+/// How many of them answer to a question.
+pub(crate) fn count(wishes: Wishes, what: impl Fn(usize, Wishes) -> bool) -> usize {
+    (0..wishes.skus).filter(|n| what(*n, wishes)).count()
 }
 
 /// Spread evenly, so that every page has about as many.
-fn differs(n: usize, wishes: Wishes) -> bool {
-    (n * wishes.drift_per_million) % 1_000_000 < wishes.drift_per_million
+pub(crate) fn differs(n: usize, wishes: Wishes) -> bool {
+    (n * wishes.drift_per_million) % 1_000_000 < wishes.drift_per_million && !missing(n, wishes)
+}
+
+/// The channel does not have it.
+pub(crate) fn missing(n: usize, wishes: Wishes) -> bool {
+    ((n + 7) * wishes.missing_per_million) % 1_000_000 < wishes.missing_per_million
+}
+
+/// What a listing shows.
+pub(crate) fn shows(n: usize, salt: usize, wishes: Wishes) -> i64 {
+    let more = 1 + i64::try_from(salt).unwrap();
+    if differs(n, wishes) {
+        UNITS + more
+    } else {
+        UNITS
+    }
+}
+
+/// The id of a listing.
+pub(crate) fn id(n: usize) -> String {
+    format!("{:012}", (n * SPREAD) % RANGE)
 }
 
 /// A channel, and the way out to it.
@@ -61,6 +89,7 @@ pub(crate) fn source(salt: usize, wishes: Wishes, pause: Option<Duration>) -> So
             wishes,
             pause,
             began: Instant::now(),
+            odd: (0..wishes.skus).filter(|n| differs(*n, wishes)).collect(),
         }),
         line: Arc::new(Open),
     }
@@ -68,14 +97,9 @@ pub(crate) fn source(salt: usize, wishes: Wishes, pause: Option<Duration>) -> So
 
 impl Shelf {
     fn level(&self, n: usize) -> Level {
-        let more = 1 + i64::try_from(self.salt).unwrap();
         Level {
-            listing: ListingId::new(&format!("{n:08}")).unwrap(),
-            shows: Some(if differs(n, self.wishes) {
-                UNITS + more
-            } else {
-                UNITS
-            }),
+            listing: ListingId::new(&id(n)).unwrap(),
+            shows: Some(shows(n, self.salt, self.wishes)),
             at: None,
         }
     }
@@ -114,7 +138,9 @@ impl Channel for Shelf {
                     sleep_until(self.began + pause * u32::try_from(page + 1).unwrap()).await;
                 }
                 let end = ((page + 1) * PAGE).min(self.wishes.skus);
-                let items = (page * PAGE..end).map(|n| self.level(n)).collect();
+                let there = (page * PAGE..end).map(order(self.wishes));
+                let there = there.filter(|n| !missing(*n, self.wishes));
+                let items = there.map(|n| self.level(n)).collect();
                 (
                     items,
                     (end < self.wishes.skus).then(|| Cursor((page + 1).to_string())),
@@ -124,8 +150,12 @@ impl Channel for Shelf {
                 if let Some(pause) = self.pause {
                     tokio::time::sleep(pause).await;
                 }
-                let number = |id: &ListingId| id.as_str().parse().unwrap();
-                (ids.iter().map(|id| self.level(number(id))).collect(), None)
+                let wanted: BTreeSet<&str> = ids.iter().map(ListingId::as_str).collect();
+                let there = self
+                    .odd
+                    .iter()
+                    .filter(|n| wanted.contains(id(**n).as_str()));
+                (there.map(|n| self.level(*n)).collect(), None)
             }
         };
         Ok(Page {

@@ -164,6 +164,11 @@ async fn fed_by(args: &Explain, seller: &Seller) -> Result<Vec<ListingState>, Fa
         };
         let mut found = tables.listings(&which)?;
         found.retain(shows);
+        // A comparison that found no difference verified, too.
+        let verified = tables.verified(&found.iter().map(|state| state.key.clone()).collect())?;
+        for state in &mut found {
+            state.verified_at = verified.get(&state.key).copied();
+        }
         Ok(found)
     });
     Ok(read.await?)

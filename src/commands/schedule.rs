@@ -21,7 +21,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::ChannelId;
 use crate::domain::schedule::Timing;
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::SlotRow;
+use crate::ledger::runs::SlotRow;
 use crate::output::{Cell, Out, Wishes};
 use crate::runtime::cron::{Cron, Entry, Work};
 use crate::runtime::desk::Desk;

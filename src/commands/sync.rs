@@ -12,7 +12,7 @@ use super::requests::{self, Answer, Request, waiting};
 use super::seller::Seller;
 use crate::cli::SyncOnce;
 use crate::config::Mode;
-use crate::domain::brake::{Change, Stopped, brake};
+use crate::domain::brake::{Change, Stopped, Whole, brake};
 use crate::domain::delivery::Shown;
 use crate::domain::ids::{ChannelId, ListingId};
 use crate::exit::{Failure, Found};
@@ -195,9 +195,16 @@ async fn stopped(work: &Work<'_>, seller: &Seller) -> Result<Option<Stopped>, Fa
             from: state.shown.stand_in(),
             to: desired(state, seller),
         });
+    let shown = publishable
+        .iter()
+        .filter_map(|state| u64::try_from(state.shown.stand_in()?).ok());
+    let whole = Whole {
+        listings: publishable.len(),
+        units: shown.fold(0, u64::saturating_add),
+    };
     Ok(brake(
         changes,
-        publishable.len(),
+        whole,
         seller.settings.reconcile.brakes,
         work.yes_lower,
     ))

@@ -33,6 +33,7 @@ impl Default for ReconcileSettings {
             brakes: Brakes {
                 lower_max: Share::from_millionths(200_000),
                 zero_max: Share::from_millionths(50_000),
+                units_max: Share::from_millionths(200_000),
                 free: 20,
             },
             resume_s: 21_600,
@@ -155,6 +156,7 @@ pub(super) fn reconcile<'t>(r: &mut Reader<'t>, root: &mut Section<'t>) -> Recon
         brakes: Brakes {
             lower_max: share(r, &mut table, "lower_max", default.brakes.lower_max),
             zero_max: share(r, &mut table, "zero_max", default.brakes.zero_max),
+            units_max: share(r, &mut table, "units_max", default.brakes.units_max),
             free: {
                 let free = u32::try_from(default.brakes.free).unwrap_or(u32::MAX);
                 let free = table.number(r, "brake_free", free, 0..=1_000_000);

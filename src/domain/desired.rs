@@ -134,16 +134,77 @@ fn promise(feed: &Feed) -> (Balance, Explanation) {
     let mut because = Explanation::default();
     let pool = pool(feed, &mut because);
     let (rule, from) = feed.buffer;
-    let kept = rule.kept(feed.reference.unwrap_or(pool)).min(pool);
-    because.add(format!("buffer ({from})"), kept.saturating_neg());
-    let beyond = beyond(feed, pool, &mut because);
-    let left = pool.saturating_sub(kept).saturating_add(beyond);
-    let sold_as = left.checked_div(i64::from(feed.units)).unwrap_or(0);
+    let terms = Terms {
+        reference: feed.reference,
+        rule,
+        beyond: feed.beyond,
+        units: feed.units,
+    };
+    let allowed = allowed(pool, because.shortage, &terms);
+    because.add(format!("buffer ({from})"), allowed.kept.saturating_neg());
+    because.add("backorders allowed", i64::from(feed.beyond.backorder));
+    because.add("backorders taken", allowed.owed.saturating_neg());
+    if let (Some((daily, _)), Some(left)) = (feed.beyond.made, allowed.made) {
+        because.add("made to order in a day", i64::from(daily));
+        because.add(
+            "ordered of that today",
+            left.saturating_sub(i64::from(daily)),
+        );
+    }
     because.add(
         format!("whole units of {}", feed.units),
-        sold_as.saturating_sub(left),
+        allowed.sold_as.saturating_sub(allowed.left),
     );
-    (sold_as, because)
+    (allowed.sold_as, because)
+}
+
+/// What decides how much of a pool may be shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The last receipt or count; the pool if there is none.
+    pub(super) reference: Option<Balance>,
+    /// What is kept back.
+    pub(super) rule: BufferRule,
+    /// What may be sold that is not there.
+    pub(super) beyond: Beyond,
+    /// Units of the goods in one unit of the listing.
+    pub(super) units: u32,
+}
+
+/// How much of a pool may be shown, step by step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed {
+    /// Kept back by the buffer.
+    kept: Balance,
+    /// Of the backorders that are allowed, those that are taken.
+    owed: Balance,
+    /// What can still be made today.
+    made: Option<Balance>,
+    /// What is left for sale, in units of the goods.
+    left: Balance,
+    /// The same in whole units of the listing, 0 or more.
+    pub(super) sold_as: Balance,
+}
+
+/// The arithmetic of rule R21, from what is for sale and what is owed at other places.
+pub(super) fn allowed(pool: Balance, shortage: Balance, terms: &Terms) -> Allowed {
+    let kept = terms.rule.kept(terms.reference.unwrap_or(pool)).min(pool);
+    let cap = i64::from(terms.beyond.backorder);
+    let owed = shortage.min(cap);
+    let available = pool.saturating_sub(shortage);
+    let made = terms
+        .beyond
+        .made
+        .map(|(daily, ordered)| capacity_left(daily, available, ordered));
+    let beyond = cap.saturating_sub(owed).saturating_add(made.unwrap_or(0));
+    let left = pool.saturating_sub(kept).saturating_add(beyond);
+    Allowed {
+        kept,
+        owed,
+        made,
+        left,
+        sold_as: left.checked_div(i64::from(terms.units)).unwrap_or(0),
+    }
 }
 
 /// What its places have for sale. A place that owes units must not eat another place's stock, and must not disappear.
@@ -170,26 +231,6 @@ fn pool(feed: &Feed, because: &mut Explanation) -> Balance {
         pool = pool.saturating_add(available.max(0));
     }
     pool
-}
-
-/// What may be sold that is not there: the cap less what is owed already, and what can still be made today.
-fn beyond(feed: &Feed, pool: Balance, because: &mut Explanation) -> Balance {
-    let cap = i64::from(feed.beyond.backorder);
-    let owed = because.shortage.min(cap);
-    because.add("backorders allowed", cap);
-    because.add("backorders taken", owed.saturating_neg());
-    let backorders = cap.saturating_sub(owed);
-    let Some((daily, ordered)) = feed.beyond.made else {
-        return backorders;
-    };
-    let available = pool.saturating_sub(because.shortage);
-    let left = capacity_left(daily, available, ordered);
-    because.add("made to order in a day", i64::from(daily));
-    because.add(
-        "ordered of that today",
-        left.saturating_sub(i64::from(daily)),
-    );
-    backorders.saturating_add(left)
 }
 
 #[cfg(test)]

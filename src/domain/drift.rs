@@ -273,11 +273,10 @@ impl Share {
     }
 
     /// `part` of `whole`, rounded up, so that what is not nothing is never 0; 0 of nothing.
-    pub fn of(part: usize, whole: usize) -> Self {
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let scaled = number(part).saturating_mul(1_000_000);
-        let rounded = scaled.saturating_add(number(whole).saturating_sub(1));
-        let share = rounded.checked_div(number(whole)).unwrap_or(0);
+    pub fn of(part: u64, whole: u64) -> Self {
+        let scaled = u128::from(part).saturating_mul(1_000_000);
+        let rounded = scaled.saturating_add(u128::from(whole.saturating_sub(1)));
+        let share = rounded.checked_div(u128::from(whole)).unwrap_or(0);
         Self(u32::try_from(share).unwrap_or(u32::MAX))
     }
 }
@@ -364,7 +363,8 @@ impl Tally {
 
     /// The drift rate.
     pub fn rate(&self) -> Share {
-        Share::of(self.drifted(), self.compared)
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Share::of(number(self.drifted()), number(self.compared))
     }
 }
 

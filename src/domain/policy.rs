@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::buffer::Buffers;
 use super::clock::Timestamp;
-use super::desired::{Beyond, Desired, Feed, Plan, desired};
+use super::desired::{Beyond, Desired, Feed, Plan, Terms, allowed, desired};
 use super::ids::{ChannelId, LocationId, Sku};
 use super::promise::Promises;
-use super::quantity::Balance;
+use super::quantity::{Balance, Quantity};
 use super::stock::Balances;
 use super::tier::Tier;
 
@@ -168,6 +168,41 @@ impl Policy {
         desired(&self.plan(channel, own, supplies))
     }
 
+    /// As [`Policy::desired`] for a listing of the channel's places that one SKU feeds, in `units`, without saying why: for
+    /// whoever compares millions. `None`: nobody counts it.
+    pub fn quantity(&self, channel: &ChannelId, supply: &Supply, units: u32) -> Option<Quantity> {
+        if !supply.tracked {
+            return None;
+        }
+        let places = self.places.get(channel);
+        let mut sums = Sums::default();
+        for (location, balances, reference) in &supply.places {
+            if places.is_some_and(|places| places.contains(location)) {
+                let holds = supply.holds.iter();
+                let ended = holds
+                    .filter(|(place, _, until)| place == location && *until <= supply.as_of)
+                    .fold(0, |sum: Balance, (_, units, _)| {
+                        sum.saturating_add(i64::from(*units))
+                    });
+                sums.add(balances, ended, *reference);
+            }
+        }
+        let category = self.categories.get(&supply.sku).map(String::as_str);
+        let tier = self.tier(&supply.sku, supply.tier);
+        let made = self.promises.daily.get(&supply.sku);
+        let terms = Terms {
+            reference: sums.reference,
+            rule: self.buffers.rule(&supply.sku, category, tier, channel).0,
+            beyond: Beyond {
+                backorder: self.promises.cap(&supply.sku, sums.incoming),
+                made: made.map(|daily| (*daily, supply.ordered_today)),
+            },
+            units,
+        };
+        let shown = allowed(sums.pool, sums.shortage, &terms).sold_as;
+        Some(Quantity::clamped(shown))
+    }
+
     /// The most that any rule keeps back of a listing, in units of the listing, rounded up.
     pub fn largest_buffer(&self, supplies: &[Supply]) -> Balance {
         let kept = supplies.iter().map(|supply| {
@@ -188,9 +223,120 @@ impl Policy {
     }
 }
 
+/// What places hold together.
+#[derive(Debug, Default)]
+struct Sums {
+    pool: Balance,
+    shortage: Balance,
+    reference: Option<Balance>,
+    incoming: Balance,
+}
+
+impl Sums {
+    /// Adds one place. What it owes is no stock of the others (rule R18).
+    fn add(&mut self, balances: &Balances, ended: Balance, reference: Option<Balance>) {
+        let available = balances.available().saturating_add(ended);
+        self.pool = self.pool.saturating_add(available.max(0));
+        let owed = available.min(0).saturating_neg();
+        self.shortage = self.shortage.saturating_add(owed);
+        self.incoming = self.incoming.saturating_add(balances.incoming);
+        if let Some(reference) = reference {
+            self.reference = Some(self.reference.unwrap_or(0).saturating_add(reference));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::promise::Backorder;
+
+    /// One SKU with whatever the books can say of it, and the seller's plan for it.
+    fn any_supply() -> impl Strategy<Value = (Supply, Policy)> {
+        let units = -20_i64..60;
+        let place = (
+            "[abc]",
+            [units.clone(), 0..9, 0..9, 0..30],
+            proptest::option::of(0_i64..80),
+        );
+        let hold = ("[abc]", 1_u32..9, 0_i64..20);
+        let rule = "[0-9]|[1-9][0-9]%|[1-9]% min [0-9]";
+        (
+            proptest::collection::vec(place, 0..4),
+            proptest::collection::vec(hold, 0..3),
+            [rule, rule, rule],
+            proptest::option::of(0_u32..12),
+            proptest::option::of(proptest::option::of(0_u32..12)),
+            (any::<bool>(), 0_i64..9),
+        )
+            .prop_map(
+                |(places, holds, rules, daily, backorder, (tracked, ordered))| {
+                    let sku = Sku::new("A").unwrap();
+                    let [sku_rule, tier_rule, default] = rules.map(|rule| rule.parse().unwrap());
+                    let mut policy = policy();
+                    policy.buffers.default = default;
+                    policy.buffers.tier.insert(Tier::B, tier_rule);
+                    if ordered > 4 {
+                        policy.buffers.sku.insert(sku.clone(), sku_rule);
+                    }
+                    policy
+                        .places
+                        .values_mut()
+                        .for_each(|own| *own = vec![id("a"), id("b")]);
+                    let cap =
+                        backorder.map(|cap| cap.map_or(Backorder::Incoming, Backorder::Units));
+                    policy
+                        .promises
+                        .backorder
+                        .extend(cap.map(|cap| (sku.clone(), cap)));
+                    policy
+                        .promises
+                        .daily
+                        .extend(daily.map(|daily| (sku.clone(), daily)));
+                    let mut seen = BTreeMap::new();
+                    for (place, [on_hand, committed, set_aside, incoming], reference) in places {
+                        let balances = Balances {
+                            on_hand,
+                            committed,
+                            set_aside,
+                            incoming,
+                        };
+                        seen.insert(id(&place), (balances, reference));
+                    }
+                    let supply = Supply {
+                        tier: (ordered % 2 == 0).then_some(Tier::B),
+                        places: seen
+                            .into_iter()
+                            .map(|(place, (held, last))| (place, held, last))
+                            .collect(),
+                        tracked,
+                        as_of: Timestamp::from_millis(10),
+                        holds: holds
+                            .into_iter()
+                            .map(|(place, units, until)| {
+                                (id(&place), units, Timestamp::from_millis(until))
+                            })
+                            .collect(),
+                        ordered_today: ordered,
+                        ..Supply::new(sku, 1, 1)
+                    };
+                    (supply, policy)
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn the_quantity_is_the_same_with_and_without_reasons((supply, policy) in any_supply(), units in 1_u32..4) {
+            let shop = ChannelId::new("shop").unwrap();
+            let whole = Supply { units, ..supply.clone() };
+            let desired = policy.desired(&shop, None, &[whole]);
+            let expected = supply.tracked.then_some(desired.quantity);
+            prop_assert_eq!(policy.quantity(&shop, &supply, units), expected);
+        }
+    }
 
     fn id(text: &str) -> LocationId {
         LocationId::new(text).unwrap()

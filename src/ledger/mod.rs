@@ -10,6 +10,7 @@ pub mod life;
 pub mod moves;
 pub mod record;
 pub mod review;
+pub mod runs;
 pub mod sqlite;
 pub mod tables;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::life::Life;
 use super::review::Review;
+use super::runs::Runs;
 use crate::domain::bundle::Recipes;
 use crate::domain::catalog::{Folding, Fulfilment, Mapping};
 use crate::domain::clock::Timestamp;
@@ -364,76 +365,6 @@ impl Forgotten {
     }
 }
 
-/// A run of reconcile over one channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
-    /// Its number.
-    pub id: i64,
-    /// The channel.
-    pub channel: ChannelId,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// Pages that are kept.
-    pub pages: u32,
-    /// Where the next page begins; `None` at the beginning.
-    pub cursor: Option<String>,
-    /// The last page was read.
-    pub read_all: bool,
-    /// What was counted so far, as its owner wrote it.
-    pub tally: Option<String>,
-    /// When it was finished.
-    pub finished_at: Option<Timestamp>,
-    /// What came of it, as its owner wrote it.
-    pub result: Option<String>,
-}
-
-/// A listing that differed at the first look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suspect {
-    /// Which.
-    pub listing: ListingId,
-    /// What it showed; `None`: the channel did not count it.
-    pub shows: Option<i64>,
-}
-
-/// What one page of levels said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PageSeen {
-    /// Listings that show what they should.
-    pub agreed: Vec<ListingId>,
-    /// Listings that do not.
-    pub suspects: Vec<Suspect>,
-    /// When the reading of the page began.
-    pub read_at: Timestamp,
-    /// Where the next page begins; `None`: this was the last.
-    pub next: Option<String>,
-    /// What was counted so far.
-    pub tally: String,
-}
-
-/// The last slot of a job, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotRow {
-    /// The job.
-    pub job: String,
-    /// The channel that it is for; `None`: not for one alone.
-    pub channel: Option<ChannelId>,
-    /// The slot.
-    pub slot: Timestamp,
-    /// When its run began.
-    pub started_at: Option<Timestamp>,
-    /// When its run ended; `None` while it runs.
-    pub finished_at: Option<Timestamp>,
-    /// How it ended, in words.
-    pub outcome: Option<String>,
-    /// Runs so far.
-    pub runs: i64,
-    /// Slots that passed while nothing ran the schedule; each gap was made up for by one run.
-    pub missed: i64,
-    /// Slots that came while the run before them was still going.
-    pub skipped: i64,
-}
-
 /// What is to be erased for a buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Erasure {
@@ -465,7 +396,7 @@ pub struct Totals {
     clippy::missing_errors_doc,
     reason = "each fails as the store does, with a StoreError"
 )]
-pub trait Tables: Life + Review {
+pub trait Tables: Life + Review + Runs {
     // The books.
 
     /// Reads every row that a batch can touch, those of bundles' components too.
@@ -568,56 +499,6 @@ pub trait Tables: Life + Review {
     fn audit(&mut self, rows: &[AuditRow]) -> Result<()>;
     /// The audit of one subject, oldest first.
     fn audit_of(&mut self, subject: &str) -> Result<Vec<AuditEntry>>;
-
-    // Reconcile.
-
-    /// The last run over a channel, if it was not finished.
-    fn open_run(&mut self, channel: &ChannelId) -> Result<Option<RunRow>>;
-    /// Begins a run, and drops one that was not finished; its number.
-    fn begin_run(&mut self, channel: &ChannelId, now: Timestamp) -> Result<i64>;
-    /// Keeps what one page said, and where the next begins.
-    fn keep_page(&mut self, run: i64, channel: &ChannelId, page: &PageSeen) -> Result<()>;
-    /// What differed at the first look, by listing, after this one.
-    fn suspects(
-        &mut self,
-        run: i64,
-        after: Option<&ListingId>,
-        most: usize,
-    ) -> Result<Vec<Suspect>>;
-    /// Listings that may be sent to and that a run did not see.
-    fn unseen(&mut self, run: i64, channel: &ChannelId, most: usize)
-    -> Result<BTreeSet<ListingId>>;
-    /// How many listings that may be sent to a run saw.
-    fn seen(&mut self, run: i64, channel: &ChannelId) -> Result<usize>;
-    /// How many listings of a channel may be sent to.
-    fn publishable(&mut self, channel: &ChannelId) -> Result<usize>;
-    /// Finishes a run.
-    fn end_run(&mut self, run: i64, now: Timestamp, result: &str) -> Result<()>;
-    /// The last finished runs, newest first.
-    fn runs(&mut self, most: usize) -> Result<Vec<RunRow>>;
-    /// Notes that a read agreed.
-    fn verified(&mut self, keys: &[ListingKey], at: Timestamp) -> Result<()>;
-    /// What listings showed before the last quantity was sent to them, as far as that is known.
-    fn sent_over(&mut self, keys: &BTreeSet<ListingKey>) -> Result<BTreeMap<ListingKey, i64>>;
-    /// When the books of SKUs were last written.
-    fn last_moved(&mut self, skus: &BTreeSet<Sku>) -> Result<BTreeMap<Sku, Timestamp>>;
-    /// Opens listings again, so that they get a turn although nothing of theirs changed.
-    fn reopen(&mut self, keys: &BTreeSet<ListingKey>) -> Result<()>;
-
-    // The schedule.
-
-    /// The last slot of every job.
-    fn slots(&mut self) -> Result<Vec<SlotRow>>;
-    /// Takes a slot if the last one is still `before`; whether it was taken.
-    fn claim_slot(&mut self, before: Option<Timestamp>, row: &SlotRow) -> Result<bool>;
-    /// Notes how the run of a job ended.
-    fn end_slot(
-        &mut self,
-        job: &str,
-        channel: Option<&ChannelId>,
-        now: Timestamp,
-        outcome: &str,
-    ) -> Result<()>;
 
     // Looking back.
 

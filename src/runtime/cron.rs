@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::ChannelId;
 use crate::domain::schedule::Timing;
-use crate::ledger::tables::SlotRow;
+use crate::ledger::runs::SlotRow;
 use crate::ledger::{Ledger, StoreError};
 
 /// When the ticker wakes us, in its own words: every second.

@@ -34,6 +34,7 @@ const PAGE_TRIES: u32 = 4;
 const NAP_MS: u64 = 500;
 
 /// One channel to fetch from.
+#[derive(Clone)]
 pub struct Source {
     /// Its language.
     pub channel: Arc<dyn Channel>,

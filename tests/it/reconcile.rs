@@ -502,8 +502,8 @@ async fn a_run_that_broke_off_is_gone_on_with() {
                     .read(move |t| t.open_run(&own))
                     .await
                     .unwrap();
-                if let Some(run) = open.filter(|run| run.pages >= 2) {
-                    break run.pages;
+                if let Some(run) = open.filter(|run| run.reached.pages >= 2) {
+                    break run.reached.pages;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -646,7 +646,7 @@ async fn mass_lowering_stops_and_asks() {
         stopped.talk
     );
     assert!(stopped.talk.contains("--yes-lower 12"), "{}", stopped.talk);
-    assert_eq!(stopped.body["stopped"]["listings"], 12);
+    assert_eq!(stopped.body["stopped"]["lowered"], 12);
     assert_eq!(
         desk.shown("SKU-00"),
         [Some(20), Some(9)],

@@ -9,7 +9,7 @@ use crate::commands::lock::DeliveryLock;
 use crate::commands::pass::{Delivery, pass};
 use crate::commands::requests::{self, Answer, Request};
 use crate::commands::seller::{OpenChannels, Seller};
-use crate::domain::brake::{Change, Stopped, brake};
+use crate::domain::brake::{Change, Stopped, Whole, brake};
 use crate::domain::drift::Repair;
 use crate::domain::ids::{ListingKey, Sku};
 use crate::exit::Failure;
@@ -95,7 +95,10 @@ fn stopped(args: &Reconcile, summary: &Summary, seller: &Seller) -> Option<Stopp
             .count();
         let found = brake(
             changes,
-            channel.compared.saturating_add(channel.in_flight),
+            Whole {
+                listings: channel.compared.saturating_add(channel.in_flight),
+                units: channel.units,
+            },
             seller.settings.reconcile.brakes,
             left,
         );

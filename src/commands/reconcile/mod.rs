@@ -6,8 +6,10 @@ mod summary;
 pub(super) mod trend;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use self::summary::{Channel, Summary};
 use super::channels::{quiet, states};
@@ -27,7 +29,7 @@ use crate::ledger::StoreError;
 use crate::output::{Out, Wishes, html};
 use crate::runtime::desk::Desk;
 use crate::runtime::fetcher::{Source, Swept, sweep_orders};
-use crate::runtime::reconcile::{Round, Terms};
+use crate::runtime::reconcile::{Expected, Progress, Round, Terms};
 
 /// The name of the lock: one comparison at a time (rule R74).
 const WORK: &str = "reconcile";
@@ -145,7 +147,7 @@ async fn compare(
     let desk = Desk {
         ledger: seller.ledger.clone(),
         bell: Doorbell::default(),
-        clock: std::sync::Arc::clone(&seller.clock),
+        clock: Arc::clone(&seller.clock),
     };
     let wanted = |id: &ChannelId| args.channel.as_ref().is_none_or(|only| only == id);
     let mut broken: BTreeMap<ChannelId, String> = BTreeMap::new();
@@ -153,9 +155,9 @@ async fn compare(
         let own = id.clone();
         let known = seller
             .ledger
-            .read(move |tables| tables.publishable(&own))
+            .read(move |tables| tables.lists_any(&own))
             .await?;
-        if (args.full || known == 0)
+        if (args.full || !known)
             && let Err(failure) = discover::refresh(id, channel, seller).await
         {
             broken.insert(id.clone(), failure.to_string());
@@ -173,31 +175,48 @@ async fn compare(
         }
         broken.entry(id).or_insert(why);
     }
-    let whole = all_swept(&swept);
-    let total = total(seller, sources.keys().filter(|id| wanted(id))).await?;
-    let bar = out.progress(Some(total), "levels");
-    let progress = |n: usize| bar.inc(u64::try_from(n).unwrap_or(0));
-    let none = Swept::default();
-    let rounds: Vec<_> = sources
-        .iter()
-        .filter(|(id, _)| wanted(id) && !broken.contains_key(*id))
-        .map(|(id, source)| Round {
-            id: id.clone(),
-            source,
-            desk: &desk,
-            policy: &seller.policy,
-            terms: terms(args, seller, id),
-            swept: &whole,
-            sold_here: &swept.get(id).unwrap_or(&none).skus,
-            progress: &progress,
-        })
+    let whole = Arc::new(all_swept(&swept));
+    let policy = Arc::new(seller.policy.clone());
+    let asked: Vec<_> = sources
+        .keys()
+        .filter(|id| wanted(id) && !broken.contains_key(*id))
+        .cloned()
         .collect();
-    let compared = join_all(rounds.iter().map(Round::compare)).await;
+    let expected = Expected::read(&desk, &policy, &asked).await?;
+    let total: usize = expected.values().map(Expected::n_compared).sum();
+    let bar = out.progress(Some(u64::try_from(total).unwrap_or(u64::MAX)), "levels");
+    let progress: Progress = {
+        let bar = bar.clone();
+        Arc::new(move |n| bar.inc(u64::try_from(n).unwrap_or(0)))
+    };
+    // Each on a task of its own: pages are understood on all processors.
+    let mut rounds = JoinSet::new();
+    for (id, expected) in expected {
+        if let Some(source) = sources.get(&id) {
+            let round = Round {
+                source: source.clone(),
+                desk: desk.clone(),
+                policy: Arc::clone(&policy),
+                expected,
+                terms: terms(args, seller, &id),
+                swept: Arc::clone(&whole),
+                sold_here: swept
+                    .get(&id)
+                    .map_or_else(BTreeMap::new, |swept| swept.skus.clone()),
+                progress: Arc::clone(&progress),
+                id,
+            };
+            rounds.spawn(round.compare());
+        }
+    }
+    let mut compared = Vec::new();
+    while let Some(ended) = rounds.join_next().await {
+        compared.push(ended.map_err(|error| StoreError::Other(error.to_string()))??);
+    }
     bar.finish_and_clear();
     let quiet = quiets(seller).await?;
     let mut channels = Vec::new();
     for found in compared {
-        let found = found?;
         let orders = swept.get(&found.channel).map_or(0, |swept| swept.orders);
         channels.push(Channel::of(found, orders, &quiet));
     }
@@ -261,21 +280,6 @@ fn all_swept(swept: &BTreeMap<ChannelId, Swept>) -> BTreeMap<Sku, Timestamp> {
         *oldest = (*oldest).min(*at);
     }
     whole
-}
-
-async fn total<'a>(
-    seller: &Seller,
-    ids: impl Iterator<Item = &'a ChannelId>,
-) -> Result<u64, Failure> {
-    let ids: Vec<_> = ids.cloned().collect();
-    let sum = seller
-        .ledger
-        .read(move |tables| {
-            ids.iter()
-                .try_fold(0, |sum: usize, id| Ok(sum + tables.publishable(id)?))
-        })
-        .await?;
-    Ok(u64::try_from(sum).unwrap_or(0))
 }
 
 /// Why nothing is sent to channels, where nothing is.

@@ -40,6 +40,9 @@ pub(super) struct Channel {
     /// Orders that no message had told of.
     pub(super) orders_found: usize,
     pub(super) classes: BTreeMap<Class, usize>,
+    /// Units that it should show.
+    #[serde(skip)]
+    pub(super) units: u64,
     #[serde(skip)]
     pub(super) run: Option<i64>,
     #[serde(skip)]
@@ -119,6 +122,7 @@ impl Channel {
             pages: found.pages,
             orders_found,
             classes: found.tally.classes.clone(),
+            units: found.units,
             run: Some(found.run),
             tally: found.tally,
             lines: lines.collect(),
@@ -138,6 +142,7 @@ impl Channel {
             pages: 0,
             orders_found: 0,
             classes: BTreeMap::new(),
+            units: 0,
             run: None,
             tally: Tally::default(),
             lines: Vec::new(),

@@ -11,6 +11,8 @@ mod names;
 mod papers;
 mod review;
 mod runs;
+mod shelf;
+mod slots;
 mod story;
 mod tables;
 mod tiers;
@@ -33,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../runs.sql"),
     include_str!("../life.sql"),
     include_str!("../places.sql"),
+    include_str!("../shelf.sql"),
 ];
 
 /// The first version of SQLite without the bug that damages a file when two connections write and checkpoint at once.

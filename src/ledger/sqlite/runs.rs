@@ -1,34 +1,149 @@
-//! Runs of reconcile, page by page, and the slots of the schedule.
+//! Runs of reconcile: how far each came, what differed, and what was verified.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::books::{json, name};
-use super::delivery::PUBLISHABLE;
+use super::books::name;
+use super::tables::Rows;
+use super::{shelf, slots};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, Sku};
-use crate::ledger::tables::{PageSeen, Result, RunRow, SlotRow, Suspect};
+use crate::ledger::runs::{Apart, Reached, RunRow, Runs, Shelf, SlotRow, Suspect};
+use crate::ledger::tables::Result;
 
-const RUN: &str =
-    "SELECT id, channel, started_at, pages, cursor, read_all, tally, finished_at, result FROM run";
+impl Runs for Rows<'_> {
+    fn shelf(&mut self, channels: &[ChannelId], after: Option<&Sku>, most: usize) -> Result<Shelf> {
+        shelf::shelf(self.0, &self.1, channels, after, most)
+    }
+
+    fn apart(
+        &mut self,
+        channel: &ChannelId,
+        after: Option<&ListingId>,
+        most: usize,
+    ) -> Result<Vec<(ListingId, Apart)>> {
+        shelf::apart(self.0, channel, after, most)
+    }
+
+    fn last_entry(&mut self) -> Result<i64> {
+        shelf::last_entry(self.0)
+    }
+
+    fn moved_since(&mut self, entry: i64, after: Option<&Sku>, most: usize) -> Result<Vec<Sku>> {
+        shelf::moved_since(self.0, entry, after, most)
+    }
+
+    fn lists_any(&mut self, channel: &ChannelId) -> Result<bool> {
+        shelf::lists_any(self.0, channel)
+    }
+
+    fn open_run(&mut self, channel: &ChannelId) -> Result<Option<RunRow>> {
+        open_run(self.0, channel)
+    }
+
+    fn begin_run(&mut self, channel: &ChannelId, now: Timestamp) -> Result<i64> {
+        begin_run(self.0, channel, now)
+    }
+
+    fn keep_run(&mut self, run: i64, reached: &Reached, suspects: &[Suspect]) -> Result<()> {
+        keep_run(self.0, run, reached, suspects)
+    }
+
+    fn suspects(&mut self, run: i64, most: usize) -> Result<Vec<Suspect>> {
+        suspects(self.0, run, most)
+    }
+
+    fn agreed(
+        &mut self,
+        run: i64,
+        channel: &ChannelId,
+        listings: &[ListingId],
+        at: Timestamp,
+    ) -> Result<()> {
+        let mut verify = self.0.prepare_cached(VERIFY)?;
+        let mut clear = self
+            .0
+            .prepare_cached("DELETE FROM suspect WHERE run = ?1 AND listing = ?2")?;
+        for listing in listings {
+            let listing = listing.as_str();
+            verify.execute(params![channel.as_str(), listing, at.millis()])?;
+            clear.execute(params![run, listing])?;
+        }
+        Ok(())
+    }
+
+    fn differed(&mut self, run: i64, channel: &ChannelId, suspects: &[Suspect]) -> Result<()> {
+        differed(self.0, run, channel, suspects)
+    }
+
+    fn end_run(&mut self, run: i64, now: Timestamp, result: &str) -> Result<()> {
+        end_run(self.0, run, now, result)
+    }
+
+    fn runs(&mut self, most: usize) -> Result<Vec<RunRow>> {
+        runs(self.0, most)
+    }
+
+    fn verified(&mut self, keys: &BTreeSet<ListingKey>) -> Result<BTreeMap<ListingKey, Timestamp>> {
+        verified(self.0, keys)
+    }
+
+    fn sent_over(&mut self, keys: &BTreeSet<ListingKey>) -> Result<BTreeMap<ListingKey, i64>> {
+        sent_over(self.0, keys)
+    }
+
+    fn last_moved(&mut self, skus: &BTreeSet<Sku>) -> Result<BTreeMap<Sku, Timestamp>> {
+        last_moved(self.0, skus)
+    }
+
+    fn reopen(&mut self, keys: &BTreeSet<ListingKey>) -> Result<()> {
+        reopen(self.0, keys)
+    }
+
+    fn slots(&mut self) -> Result<Vec<SlotRow>> {
+        slots::slots(self.0)
+    }
+
+    fn claim_slot(&mut self, before: Option<Timestamp>, row: &SlotRow) -> Result<bool> {
+        slots::claim_slot(self.0, before, row)
+    }
+
+    fn end_slot(
+        &mut self,
+        job: &str,
+        channel: Option<&ChannelId>,
+        now: Timestamp,
+        outcome: &str,
+    ) -> Result<()> {
+        slots::end_slot(self.0, job, channel, now, outcome)
+    }
+}
+
+const VERIFY: &str = "UPDATE listing SET verified_at = ?3 WHERE channel = ?1 AND listing = ?2";
+const RUN: &str = "SELECT id, channel, started_at, pages, cursor, read_all, tally, finished_at, result, seen, list FROM run";
 
 fn run(row: &Row<'_>) -> Result<RunRow> {
+    let unmapped: Option<String> = row.get(6)?;
     Ok(RunRow {
         id: row.get(0)?,
         channel: name(&row.get::<_, String>(1)?)?,
         started_at: Timestamp::from_millis(row.get(2)?),
-        pages: row.get(3)?,
-        cursor: row.get(4)?,
-        read_all: row.get(5)?,
-        tally: row.get(6)?,
+        reached: Reached {
+            pages: row.get(3)?,
+            cursor: row.get(4)?,
+            read_all: row.get(5)?,
+            unmapped: unmapped.map_or(Ok(0), |text| name(&text))?,
+            seen: row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default(),
+            list: row.get::<_, Option<String>>(10)?.unwrap_or_default(),
+        },
         finished_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
         result: row.get(8)?,
     })
 }
 
 /// The last run over a channel, if it was not finished.
-pub(super) fn open_run(db: &Connection, channel: &ChannelId) -> Result<Option<RunRow>> {
+fn open_run(db: &Connection, channel: &ChannelId) -> Result<Option<RunRow>> {
     let mut read = db.prepare_cached(&format!(
         "{RUN} WHERE channel = ?1 AND finished_at IS NULL ORDER BY id DESC LIMIT 1"
     ))?;
@@ -37,7 +152,7 @@ pub(super) fn open_run(db: &Connection, channel: &ChannelId) -> Result<Option<Ru
 }
 
 /// Begins a run; what an unfinished one had kept is gone.
-pub(super) fn begin_run(db: &Connection, channel: &ChannelId, now: Timestamp) -> Result<i64> {
+fn begin_run(db: &Connection, channel: &ChannelId, now: Timestamp) -> Result<i64> {
     let of = "run IN (SELECT id FROM run WHERE channel = ?1 AND finished_at IS NULL)";
     db.execute(
         &format!("DELETE FROM suspect WHERE {of}"),
@@ -52,51 +167,38 @@ pub(super) fn begin_run(db: &Connection, channel: &ChannelId, now: Timestamp) ->
         .insert(params![channel.as_str(), now.millis()])?)
 }
 
-/// Keeps what one page said and where the next begins: all of it, or nothing.
-pub(super) fn keep_page(
-    db: &Connection,
-    id: i64,
-    channel: &ChannelId,
-    page: &PageSeen,
-) -> Result<()> {
-    let mut seen = db.prepare_cached(
-        "UPDATE listing SET seen_in = ?2, verified_at = COALESCE(?4, verified_at)
-         WHERE channel = ?1 AND listing IN (SELECT value FROM json_each(?3))",
-    )?;
-    let (channel, read_at) = (channel.as_str(), page.read_at.millis());
-    seen.execute(params![channel, id, json(&page.agreed)?, read_at])?;
-    let differing: Vec<_> = page.suspects.iter().map(|one| &one.listing).collect();
-    seen.execute(params![channel, id, json(&differing)?, None::<i64>])?;
-    let mut suspect = db.prepare_cached(
-        "INSERT INTO suspect (run, listing, shows) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET shows = ?3",
-    )?;
-    for one in &page.suspects {
-        suspect.execute(params![id, one.listing.as_str(), one.shows])?;
-    }
+fn keep_run(db: &Connection, id: i64, reached: &Reached, suspects: &[Suspect]) -> Result<()> {
+    keep_suspects(db, id, suspects)?;
     db.prepare_cached(
-        "UPDATE run SET pages = pages + 1, cursor = ?2, read_all = ?3, tally = ?4 WHERE id = ?1",
+        "UPDATE run SET pages = ?2, cursor = ?3, read_all = ?4, tally = ?5, seen = ?6, list = ?7 WHERE id = ?1",
     )?
     .execute(params![
         id,
-        page.next,
-        page.next.is_none(),
-        page.tally.as_str()
+        reached.pages,
+        reached.cursor,
+        reached.read_all,
+        reached.unmapped.to_string(),
+        reached.seen,
+        reached.list,
     ])?;
     Ok(())
 }
 
-/// What differed at the first look, in the order of listings, after this one.
-pub(super) fn suspects(
-    db: &Connection,
-    id: i64,
-    after: Option<&ListingId>,
-    most: usize,
-) -> Result<Vec<Suspect>> {
-    let mut read = db.prepare_cached(
-        "SELECT listing, shows FROM suspect WHERE run = ?1 AND listing > ?2 ORDER BY listing LIMIT ?3",
+fn keep_suspects(db: &Connection, id: i64, suspects: &[Suspect]) -> Result<()> {
+    let mut keep = db.prepare_cached(
+        "INSERT INTO suspect (run, listing, shows) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET shows = ?3",
     )?;
-    let after = after.map_or("", ListingId::as_str);
-    let mut rows = read.query(params![id, after, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    for one in suspects {
+        keep.execute(params![id, one.listing.as_str(), one.shows])?;
+    }
+    Ok(())
+}
+
+fn suspects(db: &Connection, id: i64, most: usize) -> Result<Vec<Suspect>> {
+    let mut read = db.prepare_cached(
+        "SELECT listing, shows FROM suspect WHERE run = ?1 ORDER BY listing LIMIT ?2",
+    )?;
+    let mut rows = read.query(params![id, i64::try_from(most).unwrap_or(i64::MAX)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(Suspect {
@@ -107,57 +209,44 @@ pub(super) fn suspects(
     Ok(found)
 }
 
-/// Listings that may be sent to and that a run did not see.
-pub(super) fn unseen(
-    db: &Connection,
-    id: i64,
-    channel: &ChannelId,
-    most: usize,
-) -> Result<BTreeSet<ListingId>> {
-    let mut read = db.prepare_cached(&format!(
-        "SELECT l.listing FROM listing l WHERE l.channel = ?1 AND l.seen_in IS NOT ?2 AND {PUBLISHABLE}
-         ORDER BY l.listing LIMIT ?3"
-    ))?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = read.query(params![channel.as_str(), id, most])?;
-    let mut found = BTreeSet::new();
-    while let Some(row) = rows.next()? {
-        found.insert(name(&row.get::<_, String>(0)?)?);
+/// The last whole run over a channel, and when it began.
+fn whole_run(db: &Connection, channel: &ChannelId) -> Result<Option<(i64, i64)>> {
+    let mut read = db.prepare_cached(
+        "SELECT id, started_at FROM run WHERE channel = ?1 AND finished_at IS NOT NULL ORDER BY id DESC LIMIT 1",
+    )?;
+    Ok(read
+        .query_row([channel.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?)
+}
+
+/// What the run before verified of them is written down, for they are exceptions of this one.
+fn differed(db: &Connection, id: i64, channel: &ChannelId, suspects: &[Suspect]) -> Result<()> {
+    let mut verify = db.prepare_cached(VERIFY)?;
+    let key = |one: &Suspect| ListingKey {
+        channel: channel.clone(),
+        listing: one.listing.clone(),
+    };
+    for (key, at) in verified(db, &suspects.iter().map(key).collect())? {
+        verify.execute(params![channel.as_str(), key.listing.as_str(), at.millis()])?;
     }
-    Ok(found)
+    keep_suspects(db, id, suspects)
 }
 
-/// How many listings that may be sent to a run saw.
-pub(super) fn seen(db: &Connection, id: i64, channel: &ChannelId) -> Result<usize> {
-    let count: i64 = db
-        .prepare_cached(&format!(
-            "SELECT COUNT(*) FROM listing l WHERE l.channel = ?1 AND l.seen_in = ?2 AND {PUBLISHABLE}"
-        ))?
-        .query_row(params![channel.as_str(), id], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-/// How many listings of a channel may be sent to.
-pub(super) fn publishable(db: &Connection, channel: &ChannelId) -> Result<usize> {
-    let count: i64 = db
-        .prepare_cached(&format!(
-            "SELECT COUNT(*) FROM listing l WHERE l.channel = ?1 AND {PUBLISHABLE}"
-        ))?
-        .query_row([channel.as_str()], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-/// Finishes a run.
-pub(super) fn end_run(db: &Connection, id: i64, now: Timestamp, result: &str) -> Result<()> {
-    db.prepare_cached("DELETE FROM suspect WHERE run = ?1")?
-        .execute([id])?;
-    db.prepare_cached("UPDATE run SET finished_at = ?2, result = ?3 WHERE id = ?1")?
-        .execute(params![id, now.millis(), result])?;
+/// The run stays with what differed in it; what differed in those before it is gone.
+fn end_run(db: &Connection, id: i64, now: Timestamp, result: &str) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM suspect WHERE run IN (
+           SELECT old.id FROM run JOIN run old ON old.channel = run.channel AND old.finished_at IS NOT NULL WHERE run.id = ?1)",
+    )?
+    .execute([id])?;
+    db.prepare_cached(
+        "UPDATE run SET finished_at = ?2, result = ?3, seen = NULL, list = NULL WHERE id = ?1",
+    )?
+    .execute(params![id, now.millis(), result])?;
     Ok(())
 }
 
-/// The last finished runs, newest first.
-pub(super) fn runs(db: &Connection, most: usize) -> Result<Vec<RunRow>> {
+fn runs(db: &Connection, most: usize) -> Result<Vec<RunRow>> {
     let mut read = db.prepare_cached(&format!(
         "{RUN} WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT ?1"
     ))?;
@@ -169,26 +258,40 @@ pub(super) fn runs(db: &Connection, most: usize) -> Result<Vec<RunRow>> {
     Ok(found)
 }
 
-/// Notes that a read agreed with what should be shown.
-pub(super) fn verified(db: &Connection, keys: &[ListingKey], at: Timestamp) -> Result<()> {
-    let mut write = db.prepare_cached(
-        "UPDATE listing SET verified_at = ?3 WHERE channel = ?1 AND listing = ?2",
-    )?;
+/// The later of what stands at the listing, and the last whole run over the channel if the listing did not differ in it.
+fn verified(
+    db: &Connection,
+    keys: &BTreeSet<ListingKey>,
+) -> Result<BTreeMap<ListingKey, Timestamp>> {
+    let mut own =
+        db.prepare_cached("SELECT verified_at FROM listing WHERE channel = ?1 AND listing = ?2")?;
+    let mut differed =
+        db.prepare_cached("SELECT 1 FROM suspect WHERE run = ?1 AND listing = ?2")?;
+    let mut runs = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for key in keys {
-        write.execute(params![
-            key.channel.as_str(),
-            key.listing.as_str(),
-            at.millis()
-        ])?;
+        if !runs.contains_key(&key.channel) {
+            runs.insert(key.channel.clone(), whole_run(db, &key.channel)?);
+        }
+        let listing = key.listing.as_str();
+        let at: Option<Option<i64>> = own
+            .query_row([key.channel.as_str(), listing], |row| row.get(0))
+            .optional()?;
+        let Some(mut at) = at else {
+            continue;
+        };
+        if let Some((run, began)) = runs.get(&key.channel).copied().flatten()
+            && !differed.exists(params![run, listing])?
+        {
+            at = at.max(Some(began));
+        }
+        found.extend(at.map(|at| (key.clone(), Timestamp::from_millis(at))));
     }
-    Ok(())
+    Ok(found)
 }
 
 /// What listings showed before the last quantity was sent to them, as far as that is known.
-pub(super) fn sent_over(
-    db: &Connection,
-    keys: &BTreeSet<ListingKey>,
-) -> Result<BTreeMap<ListingKey, i64>> {
+fn sent_over(db: &Connection, keys: &BTreeSet<ListingKey>) -> Result<BTreeMap<ListingKey, i64>> {
     let mut read = db.prepare_cached(
         "SELECT previous FROM listing WHERE channel = ?1 AND listing = ?2 AND previous IS NOT NULL",
     )?;
@@ -207,10 +310,7 @@ pub(super) fn sent_over(
 }
 
 /// When the books of these SKUs were last written.
-pub(super) fn last_moved(
-    db: &Connection,
-    skus: &BTreeSet<Sku>,
-) -> Result<BTreeMap<Sku, Timestamp>> {
+fn last_moved(db: &Connection, skus: &BTreeSet<Sku>) -> Result<BTreeMap<Sku, Timestamp>> {
     let mut read = db.prepare_cached("SELECT MAX(recorded_at) FROM entry WHERE sku = ?1")?;
     let mut found = BTreeMap::new();
     for sku in skus {
@@ -223,88 +323,12 @@ pub(super) fn last_moved(
 }
 
 /// Opens listings again, so that they get a turn although nothing of theirs changed.
-pub(super) fn reopen(db: &Connection, keys: &BTreeSet<ListingKey>) -> Result<()> {
+fn reopen(db: &Connection, keys: &BTreeSet<ListingKey>) -> Result<()> {
     let mut write = db.prepare_cached(
         "UPDATE listing SET acked = NULL, failures = 0, due_at = 0 WHERE channel = ?1 AND listing = ?2",
     )?;
     for key in keys {
         write.execute([key.channel.as_str(), key.listing.as_str()])?;
     }
-    Ok(())
-}
-
-/// Every slot that was had.
-pub(super) fn slots(db: &Connection) -> Result<Vec<SlotRow>> {
-    let mut read = db.prepare_cached(
-        "SELECT job, channel, slot, started_at, finished_at, outcome, runs, missed, skipped FROM slot
-         ORDER BY job, channel",
-    )?;
-    let mut rows = read.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let channel: String = row.get(1)?;
-        let time = |at: Option<i64>| at.map(Timestamp::from_millis);
-        found.push(SlotRow {
-            job: row.get(0)?,
-            channel: (!channel.is_empty()).then(|| name(&channel)).transpose()?,
-            slot: Timestamp::from_millis(row.get(2)?),
-            started_at: time(row.get(3)?),
-            finished_at: time(row.get(4)?),
-            outcome: row.get(5)?,
-            runs: row.get(6)?,
-            missed: row.get(7)?,
-            skipped: row.get(8)?,
-        });
-    }
-    Ok(found)
-}
-
-/// Takes a slot: only one process gets it. Nobody does if another one has had it meanwhile.
-pub(super) fn claim_slot(
-    db: &Connection,
-    before: Option<Timestamp>,
-    row: &SlotRow,
-) -> Result<bool> {
-    let channel = row.channel.as_ref().map_or("", ChannelId::as_str);
-    let known: Option<i64> = db
-        .prepare_cached("SELECT slot FROM slot WHERE job = ?1 AND channel = ?2")?
-        .query_row([row.job.as_str(), channel], |row| row.get(0))
-        .optional()?;
-    if known != before.map(Timestamp::millis) {
-        return Ok(false);
-    }
-    db.prepare_cached(
-        "INSERT INTO slot (job, channel, slot, started_at, finished_at, outcome, runs, missed, skipped)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET slot = ?3, started_at = ?4, finished_at = ?5, outcome = ?6, runs = ?7, missed = ?8,
-           skipped = ?9",
-    )?
-    .execute(params![
-        row.job,
-        channel,
-        row.slot.millis(),
-        row.started_at.map(Timestamp::millis),
-        row.finished_at.map(Timestamp::millis),
-        row.outcome,
-        row.runs,
-        row.missed,
-        row.skipped,
-    ])?;
-    Ok(true)
-}
-
-/// Notes how the run of a job ended.
-pub(super) fn end_slot(
-    db: &Connection,
-    job: &str,
-    channel: Option<&ChannelId>,
-    now: Timestamp,
-    outcome: &str,
-) -> Result<()> {
-    let channel = channel.map_or("", ChannelId::as_str);
-    db.prepare_cached(
-        "UPDATE slot SET finished_at = ?3, outcome = ?4, runs = runs + 1 WHERE job = ?1 AND channel = ?2",
-    )?
-    .execute(params![job, channel, now.millis(), outcome])?;
     Ok(())
 }

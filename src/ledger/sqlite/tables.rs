@@ -6,18 +6,18 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::books::{balances, basis_word, json, stock_line};
 use super::life::Meanwhile;
-use super::{books, chain, delivery, facts, keeping, papers, runs, story, tiers};
+use super::{books, chain, delivery, facts, keeping, papers, story, tiers};
 use crate::domain::bundle::Recipes;
 use crate::domain::clock::Timestamp;
 use crate::domain::decide::Books;
-use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, OrderId, Sku};
+use crate::domain::ids::{ChannelId, ListingKey, LocationId, OrderId, Sku};
 use crate::domain::message::Hint;
 use crate::domain::quantity::Balance;
 use crate::domain::stock::{Balances, Count};
 use crate::ledger::tables::{
     AuditEntry, AuditRow, CatalogRow, ChannelState, DeadLetter, EntryLine, Erasure, EventLine,
-    EventRow, Forgotten, HintRow, Horizon, KeptTier, ListingState, PageSeen, Result, RunRow,
-    Selection, Settled, SlotRow, StockLine, Suspect, Tables, Totals, Wanted,
+    EventRow, Forgotten, HintRow, Horizon, KeptTier, ListingState, Result, Selection, Settled,
+    StockLine, Tables, Totals, Wanted,
 };
 
 /// One open transaction.
@@ -234,86 +234,6 @@ impl Tables for Rows<'_> {
 
     fn audit_of(&mut self, subject: &str) -> Result<Vec<AuditEntry>> {
         chain::audit_of(self.0, subject)
-    }
-
-    fn open_run(&mut self, channel: &ChannelId) -> Result<Option<RunRow>> {
-        runs::open_run(self.0, channel)
-    }
-
-    fn begin_run(&mut self, channel: &ChannelId, now: Timestamp) -> Result<i64> {
-        runs::begin_run(self.0, channel, now)
-    }
-
-    fn keep_page(&mut self, run: i64, channel: &ChannelId, page: &PageSeen) -> Result<()> {
-        runs::keep_page(self.0, run, channel, page)
-    }
-
-    fn suspects(
-        &mut self,
-        run: i64,
-        after: Option<&ListingId>,
-        most: usize,
-    ) -> Result<Vec<Suspect>> {
-        runs::suspects(self.0, run, after, most)
-    }
-
-    fn unseen(
-        &mut self,
-        run: i64,
-        channel: &ChannelId,
-        most: usize,
-    ) -> Result<BTreeSet<ListingId>> {
-        runs::unseen(self.0, run, channel, most)
-    }
-
-    fn seen(&mut self, run: i64, channel: &ChannelId) -> Result<usize> {
-        runs::seen(self.0, run, channel)
-    }
-
-    fn publishable(&mut self, channel: &ChannelId) -> Result<usize> {
-        runs::publishable(self.0, channel)
-    }
-
-    fn end_run(&mut self, run: i64, now: Timestamp, result: &str) -> Result<()> {
-        runs::end_run(self.0, run, now, result)
-    }
-
-    fn runs(&mut self, most: usize) -> Result<Vec<RunRow>> {
-        runs::runs(self.0, most)
-    }
-
-    fn verified(&mut self, keys: &[ListingKey], at: Timestamp) -> Result<()> {
-        runs::verified(self.0, keys, at)
-    }
-
-    fn sent_over(&mut self, keys: &BTreeSet<ListingKey>) -> Result<BTreeMap<ListingKey, i64>> {
-        runs::sent_over(self.0, keys)
-    }
-
-    fn last_moved(&mut self, skus: &BTreeSet<Sku>) -> Result<BTreeMap<Sku, Timestamp>> {
-        runs::last_moved(self.0, skus)
-    }
-
-    fn reopen(&mut self, keys: &BTreeSet<ListingKey>) -> Result<()> {
-        runs::reopen(self.0, keys)
-    }
-
-    fn slots(&mut self) -> Result<Vec<SlotRow>> {
-        runs::slots(self.0)
-    }
-
-    fn claim_slot(&mut self, before: Option<Timestamp>, row: &SlotRow) -> Result<bool> {
-        runs::claim_slot(self.0, before, row)
-    }
-
-    fn end_slot(
-        &mut self,
-        job: &str,
-        channel: Option<&ChannelId>,
-        now: Timestamp,
-        outcome: &str,
-    ) -> Result<()> {
-        runs::end_slot(self.0, job, channel, now, outcome)
     }
 
     fn events_of(&mut self, subject: &str) -> Result<Vec<EventLine>> {

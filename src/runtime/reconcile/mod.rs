@@ -1,9 +1,11 @@
 //! Compares one channel with the books (design §7): every level page by page, each mismatch a second time, then judged.
 //!
 //! Nothing is sent here and no stock is moved: what comes out are [`Findings`], and [`repair`] hands what is to be
-//! repaired to the ledger, so that the lanes send it by the same rules as everything else. What was read is kept with each
-//! page, so that a run that broke off is gone on with. Memory: two pages, and what differs ([`SUSPECTS_MAX`]).
+//! repaired to the ledger, so that the lanes send it by the same rules as everything else. What was read is kept every second,
+//! so that a run that broke off is gone on with. Memory: what the channel's listings should show ([`Expected`]), two pages,
+//! and what differs ([`SUSPECTS_MAX`]).
 
+mod expected;
 mod read;
 pub mod repair;
 mod second;
@@ -11,6 +13,8 @@ mod second;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -21,7 +25,9 @@ use crate::domain::drift::{Class, Edits, Repair, Tally};
 use crate::domain::ids::{ChannelId, ListingId, Sku};
 use crate::domain::policy::Policy;
 use crate::ledger::StoreError;
-use crate::ledger::tables::RunRow;
+use crate::ledger::runs::{Reached, RunRow};
+
+pub use expected::{Due, Expected};
 
 /// Listings of one channel that are looked at twice. Where more differ it is no drift but a first sync or another shop.
 pub const SUSPECTS_MAX: usize = 100_000;
@@ -30,28 +36,33 @@ const TOLD_MAX: usize = 500;
 /// Listings that a whole reading may lack, beyond a tenth of them, before it is not believed.
 const ABSENT_FREE: usize = 20;
 
+/// Told how many more listings were looked at.
+pub type Progress = Arc<dyn Fn(usize) + Send + Sync>;
+
 /// One channel to compare.
-pub struct Round<'a> {
+pub struct Round {
     /// Whose.
     pub id: ChannelId,
     /// Its language, and the way out.
-    pub source: &'a Source,
+    pub source: Source,
     /// The books.
-    pub desk: &'a Desk,
+    pub desk: Desk,
     /// What decides what is shown.
-    pub policy: &'a Policy,
+    pub policy: Arc<Policy>,
+    /// What its listings should show.
+    pub expected: Expected,
     /// How it is judged.
     pub terms: Terms,
     /// What the reading of all channels' orders brought in, and when the oldest order of each last changed.
-    pub swept: &'a BTreeMap<Sku, Timestamp>,
+    pub swept: Arc<BTreeMap<Sku, Timestamp>>,
     /// What the reading of this channel's orders brought in.
-    pub sold_here: &'a BTreeMap<Sku, Timestamp>,
-    /// Told how many more listings were looked at.
-    pub progress: &'a (dyn Fn(usize) + Send + Sync),
+    pub sold_here: BTreeMap<Sku, Timestamp>,
+    /// Who wants to know how far it is.
+    pub progress: Progress,
 }
 
-impl std::fmt::Debug for Round<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Round({})", self.id)
     }
 }
@@ -107,6 +118,8 @@ pub struct Findings {
     pub resumed: bool,
     /// Pages that were read, by this run and the one before.
     pub pages: u32,
+    /// Units that the channel should show.
+    pub units: u64,
     /// What was counted.
     pub tally: Tally,
     /// One per listing, by listing.
@@ -115,30 +128,31 @@ pub struct Findings {
     pub incomplete: Option<String>,
 }
 
-impl Round<'_> {
+impl Round {
     /// Compares the channel.
     ///
     /// # Errors
     /// As the store. What the platform does wrong is [`Findings::incomplete`].
-    pub async fn compare(&self) -> Result<Findings, StoreError> {
-        let (run, resumed) = self.begin().await?;
+    pub async fn compare(self) -> Result<Findings, StoreError> {
+        let (mut run, resumed) = self.begin().await?;
         let mut found = Findings {
             channel: self.id.clone(),
             run: run.id,
             started_at: run.started_at,
             resumed,
-            pages: run.pages,
+            pages: run.reached.pages,
+            units: self.expected.units(),
             tally: Tally::default(),
             lines: Vec::new(),
             incomplete: None,
         };
-        if !run.read_all
-            && let Err(why) = self.read(&run, &mut found).await?
-        {
-            found.incomplete = Some(why);
-            return Ok(found);
+        if !run.reached.read_all {
+            found.incomplete = self.read(&mut run, &mut found).await?.err();
+            found.pages = run.reached.pages;
         }
-        found.incomplete = self.look_again(&mut found).await?.err();
+        if found.incomplete.is_none() {
+            found.incomplete = self.look_again(&run, &mut found).await?.err();
+        }
         if found.incomplete.is_none() {
             self.sold_here(&mut found).await?;
         }
@@ -146,27 +160,27 @@ impl Round<'_> {
         Ok(found)
     }
 
-    /// The run that broke off, or a new one.
+    /// The run that broke off, if the channel still has the same listings, or a new one.
     async fn begin(&self) -> Result<(RunRow, bool), StoreError> {
         let (id, now, resume_ms) = (self.id.clone(), self.now(), self.terms.resume_ms);
+        let list = self.expected.digest();
         self.desk
             .ledger
             .write(move |tables| {
                 if let Some(open) = tables.open_run(&id)?
                     && (0..resume_ms).contains(&now.since(open.started_at))
+                    && open.reached.list == list
                 {
-                    let begun = open.pages > 0;
-                    return Ok((open, begun));
+                    return Ok((open, true));
                 }
-                let number = tables.begin_run(&id, now)?;
                 let new = RunRow {
-                    id: number,
+                    id: tables.begin_run(&id, now)?,
                     channel: id.clone(),
                     started_at: now,
-                    pages: 0,
-                    cursor: None,
-                    read_all: false,
-                    tally: None,
+                    reached: Reached {
+                        list: list.clone(),
+                        ..Reached::default()
+                    },
                     finished_at: None,
                     result: None,
                 };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::expected::Seen;
 use super::read::{PAGE_TRIES, own_location};
 use super::{ABSENT_FREE, Findings, Line, Round, SUSPECTS_MAX, TOLD_MAX};
 use crate::channels::{Fault, Which};
@@ -11,41 +12,48 @@ use crate::domain::drift::{Class, Compared, Look, Repair, classify, repair};
 use crate::domain::ids::{ListingId, ListingKey, Sku};
 use crate::domain::policy::Policy;
 use crate::ledger::StoreError;
+use crate::ledger::runs::{RunRow, Suspect};
 use crate::ledger::tables::{ListingState, Selection};
 
 /// What the books say of a listing beside its state.
 #[derive(Debug, Default)]
 struct Beside {
     previous: BTreeMap<ListingKey, i64>,
+    verified: BTreeMap<ListingKey, Timestamp>,
     moved: BTreeMap<Sku, Timestamp>,
 }
 
-/// One listing at the second look.
-struct Seen<'a> {
+/// One listing, looked at twice.
+struct Twice<'a> {
     state: &'a ListingState,
     first: Look,
     second: Look,
     looked_at: Timestamp,
 }
 
-impl Round<'_> {
+impl Round {
     /// Looks at the suspects again. The inner error says why the reading is incomplete.
     pub(super) async fn look_again(
         &self,
+        run: &RunRow,
         found: &mut Findings,
     ) -> Result<Result<(), String>, StoreError> {
-        let (id, run) = (self.id.clone(), found.run);
-        let (suspects, unseen, n_seen, n_all, unmapped) = self
+        let number = run.id;
+        let suspects = self
             .desk
             .ledger
-            .read(move |tables| {
-                let suspects = tables.suspects(run, None, SUSPECTS_MAX + 1)?;
-                let unseen = tables.unseen(run, &id, SUSPECTS_MAX + 1)?;
-                let unmapped = tables.open_run(&id)?.and_then(|open| open.tally);
-                let (seen, all) = (tables.seen(run, &id)?, tables.publishable(&id)?);
-                Ok((suspects, unseen, seen, all, unmapped))
-            })
+            .read(move |tables| tables.suspects(number, SUSPECTS_MAX + 1))
             .await?;
+        let seen = Seen::kept(run.reached.seen.clone());
+        let (mut n_seen, mut n_all, mut unseen) = (0_usize, 0_usize, Vec::new());
+        for n in self.expected.compared() {
+            n_all += 1;
+            if seen.has(n) {
+                n_seen += 1;
+            } else if unseen.len() <= SUSPECTS_MAX {
+                unseen.extend(self.expected.listing(n));
+            }
+        }
         if n_seen == 0 && n_all > 0 {
             return Ok(Err(format!(
                 "{} answered with none of its {n_all} listings, which is not believed: absent is not zero",
@@ -60,7 +68,7 @@ impl Round<'_> {
             )));
         }
         found.tally.compared = n_seen.saturating_sub(suspects.len());
-        let unmapped: usize = unmapped.map_or(0, |text| text.parse().unwrap_or(0));
+        let unmapped = run.reached.unmapped;
         if unmapped > 0 {
             found.tally.classes.insert(Class::Unmapped, unmapped);
         }
@@ -75,16 +83,22 @@ impl Round<'_> {
         let looks: Vec<_> = looks.into_iter().collect();
         let gross = Policy {
             buffers: Buffers::default(),
-            ..self.policy.clone()
+            ..(*self.policy).clone()
         };
+        let mut differed = Vec::new();
         for some in looks.chunks(self.source.channel.profile().batch_max.max(1)) {
-            if let Err(fault) = self.judge(some, &gross, found).await? {
+            if let Err(fault) = self.judge(some, &gross, &mut differed, found).await? {
                 return Ok(Err(format!(
                     "the second look at {} was cut off: {fault}",
                     self.id
                 )));
             }
         }
+        let own = self.id.clone();
+        self.desk
+            .ledger
+            .write(move |tables| tables.differed(number, &own, &differed))
+            .await?;
         let absent = found.tally.of(Class::NotListed);
         if absent > ABSENT_FREE && absent.saturating_mul(10) > n_all {
             return Ok(Err(format!(
@@ -101,6 +115,7 @@ impl Round<'_> {
         &self,
         looks: &[(ListingId, Look)],
         gross: &Policy,
+        differed: &mut Vec<Suspect>,
         found: &mut Findings,
     ) -> Result<Result<(), Fault>, StoreError> {
         let ids: Vec<_> = looks.iter().map(|(listing, _)| listing.clone()).collect();
@@ -109,7 +124,7 @@ impl Round<'_> {
             Err(fault) => return Ok(Err(fault)),
         };
         let (states, beside) = self.books_of(&ids).await?;
-        let mut verified = Vec::new();
+        let mut agreed = Vec::new();
         for (listing, first) in looks {
             let Some(state) = states.get(listing).filter(|state| state.publishable()) else {
                 continue;
@@ -117,7 +132,7 @@ impl Round<'_> {
             let second = shows.get(listing).map_or(Look::Absent, |shows| {
                 shows.map_or(Look::NotCounted, Look::Shows)
             });
-            let seen = Seen {
+            let seen = Twice {
                 state,
                 first: *first,
                 second,
@@ -125,26 +140,29 @@ impl Round<'_> {
             };
             let line = self.line(&seen, gross, &beside);
             found.tally.count(line.as_ref().map(|line| line.class));
-            match line {
-                Some(line) if line.class.is_drift() || line.class == Class::NotListed => {
-                    found.lines.push(line);
-                }
-                Some(line) if found.tally.of(line.class) <= TOLD_MAX => found.lines.push(line),
-                Some(_) => {}
-                None => verified.push(state.key.clone()),
+            let Some(line) = line else {
+                agreed.push(listing.clone());
+                continue;
+            };
+            differed.push(Suspect {
+                listing: listing.clone(),
+                shows: second.shows(),
+            });
+            let told = line.class.is_drift() || line.class == Class::NotListed;
+            if told || found.tally.of(line.class) <= TOLD_MAX {
+                found.lines.push(line);
             }
         }
         (self.progress)(looks.len());
-        if !verified.is_empty() {
-            self.desk
-                .ledger
-                .write(move |tables| tables.verified(&verified, looked_at))
-                .await?;
-        }
+        let (run, own) = (found.run, self.id.clone());
+        self.desk
+            .ledger
+            .write(move |tables| tables.agreed(run, &own, &agreed, looked_at))
+            .await?;
         Ok(Ok(()))
     }
 
-    fn line(&self, seen: &Seen<'_>, gross: &Policy, beside: &Beside) -> Option<Line> {
+    fn line(&self, seen: &Twice<'_>, gross: &Policy, beside: &Beside) -> Option<Line> {
         let state = seen.state;
         let own = own_location(state);
         let desired = i64::from(self.desired(state).quantity);
@@ -153,7 +171,7 @@ impl Round<'_> {
             desired,
             shown: state.shown,
             previous: beside.previous.get(&state.key).copied(),
-            verified_at: state.verified_at,
+            verified_at: beside.verified.get(&state.key).copied(),
             dirty: state.dirty(),
             moved_at: skus()
                 .filter_map(|sku| beside.moved.get(sku))
@@ -247,6 +265,7 @@ impl Round<'_> {
                 let skus = feeds.map(|feed| feed.sku.clone()).collect();
                 let beside = Beside {
                     previous: tables.sent_over(&keys)?,
+                    verified: tables.verified(&keys)?,
                     moved: tables.last_moved(&skus)?,
                 };
                 let states = states

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 
 use super::document::Field;
 use super::refusal::{INPUT_MAX, Refusal, too_many, unknown};
-use super::render::{gid, id_of, page};
+use super::render::{Asked, gid, id_of};
 use super::shop::Shop;
 use crate::sandbox::market::put;
+
+/// Ids that an item, its product and its variant take, in this order.
+const IDS_OF_ONE: u64 = 3;
 
 impl Shop {
     /// Answers one root field of a query, in full.
@@ -19,12 +22,8 @@ impl Shop {
             "productVariants" => self.variants_page(field),
             "locations" => {
                 let open = |id: &&u64| !self.closed.contains(id);
-                let all = self
-                    .locations
-                    .keys()
-                    .filter(open)
-                    .map(|id| ((0, *id), self.location_node(*id)));
-                paged(field, all.collect())
+                let all = self.locations.keys().filter(open).map(|id| ((0, *id), *id));
+                Ok(asked(field)?.page(all, |id| self.location_node(id)))
             }
             "location" => self.location(field),
             "nodes" => self.nodes(field),
@@ -36,11 +35,8 @@ impl Shop {
             "orders" => self.orders_page(field),
             "fulfillmentOrder" => Ok(self.fulfilment_order(field)),
             "webhookSubscriptions" => {
-                let all = self
-                    .hooks
-                    .iter()
-                    .map(|(id, hook)| ((0, *id), Self::hook_node(*id, hook)));
-                paged(field, all.collect())
+                let all = self.hooks.iter().map(|(id, hook)| ((0, *id), (*id, hook)));
+                Ok(asked(field)?.page(all, |(id, hook)| Self::hook_node(id, hook)))
             }
             "shop" => Ok(json!({
                 "id": gid("Shop", 1), "name": "Sandbox", "myshopifyDomain": self.domain,
@@ -56,13 +52,18 @@ impl Shop {
         let search = field.text("query").unwrap_or_default();
         let sku = term(search, "sku").map(str::to_lowercase);
         let since_ms = since(search);
-        let all = self.variants.iter().filter(|(_, one)| {
+        let asked = asked(field)?;
+        // An item is older than its variant: the variants behind one begin behind an item that is a little older.
+        let from = asked
+            .after
+            .map_or(0, |(_, variant)| variant.saturating_sub(IDS_OF_ONE));
+        let all = self.variants.range(from..).filter(|(_, one)| {
             sku.as_ref()
                 .is_none_or(|sku| one.sku.to_lowercase().contains(sku))
                 && since_ms.is_none_or(|since_ms| one.updated_ms > since_ms)
         });
-        let all = all.map(|(item, one)| ((0, one.id), self.variant_node(*item)));
-        paged(field, all.collect())
+        let all = all.map(|(item, one)| ((0, one.id), *item));
+        Ok(asked.page(all, |item| self.variant_node(item)))
     }
 
     fn location(&self, field: &Field) -> Result<Value, Refusal> {
@@ -73,12 +74,15 @@ impl Shop {
         let mut node = self.location_node(id);
         if let Some(levels) = field.below("inventoryLevels") {
             let inactive = levels.args.get("includeInactive") == Some(&Value::Bool(true));
+            let asked = asked(levels)?;
+            let from = asked.after.map_or(0, |(_, item)| item);
             let here = self
                 .levels
-                .iter()
+                .range((from, 0)..)
                 .filter(|((_, at), level)| *at == id && (level.active || inactive));
-            let all = here.map(|((item, _), _)| ((0, *item), self.level_node(*item, id)));
-            put(&mut node, "inventoryLevels", paged(levels, all.collect())?);
+            let all = here.map(|((item, _), _)| ((0, *item), *item));
+            let page = asked.page(all, |item| self.level_node(item, id));
+            put(&mut node, "inventoryLevels", page);
         }
         Ok(node)
     }
@@ -130,16 +134,17 @@ impl Shop {
                 } else {
                     one.created_ms
                 };
-                ((at, one.id), self.order_node(one))
+                ((at, one.id), one)
             })
             .collect();
         all.sort_by_key(|(key, _)| *key);
-        paged(field, all)
+        Ok(asked(field)?.page(all.into_iter(), |one| self.order_node(one)))
     }
 }
 
-fn paged(field: &Field, all: Vec<((i64, u64), Value)>) -> Result<Value, Refusal> {
-    page(field, all).map_err(|message| {
+/// Which page is asked for.
+fn asked(field: &Field) -> Result<Asked, Refusal> {
+    Asked::read(field).map_err(|message| {
         let extensions = json!({"code": "BAD_REQUEST"});
         Refusal::Field(json!({"message": message, "extensions": extensions}))
     })

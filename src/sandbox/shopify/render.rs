@@ -28,30 +28,47 @@ fn level_gid(item: u64, location: u64) -> String {
     )
 }
 
-/// A page of a connection; `all` is sorted by its keys, which become the cursors.
-///
-/// # Errors
-/// As text, if neither `first` nor a sensible page size was given, or the cursor is not ours.
-pub(super) fn page(field: &Field, all: Vec<((i64, u64), Value)>) -> Result<Value, String> {
-    let first = field.args.get("first").and_then(Value::as_u64);
-    let first = first.ok_or("you must provide one of first or last")?;
-    if first == 0 || first > 250 {
-        return Err(format!("first cannot exceed 250 or be 0, got {first}"));
-    }
-    let after = match field.text("after") {
-        None => None,
-        Some(cursor) => {
-            Some(read_cursor(cursor).ok_or("Invalid cursor for current pagination sort.")?)
+/// What a page of a connection asks for.
+pub(super) struct Asked {
+    /// The key behind which it begins.
+    pub(super) after: Option<(i64, u64)>,
+    first: usize,
+}
+
+impl Asked {
+    /// Reads `first` and `after`.
+    ///
+    /// # Errors
+    /// As text, if neither `first` nor a sensible page size was given, or the cursor is not ours.
+    pub(super) fn read(field: &Field) -> Result<Self, String> {
+        let first = field.args.get("first").and_then(Value::as_u64);
+        let first = first.ok_or("you must provide one of first or last")?;
+        if first == 0 || first > 250 {
+            return Err(format!("first cannot exceed 250 or be 0, got {first}"));
         }
-    };
-    let mut rest: Vec<_> = all
-        .into_iter()
-        .filter(|(key, _)| after.is_none_or(|after| *key > after))
-        .collect();
-    let first = usize::try_from(first).unwrap_or(250);
-    let has_next = rest.len() > first;
-    rest.truncate(first);
-    Ok(connection(rest, has_next))
+        let after = match field.text("after") {
+            None => None,
+            Some(cursor) => {
+                Some(read_cursor(cursor).ok_or("Invalid cursor for current pagination sort.")?)
+            }
+        };
+        Ok(Self {
+            after,
+            first: usize::try_from(first).unwrap_or(250),
+        })
+    }
+
+    /// The page of `all`, which is sorted by its keys; they become the cursors. Nothing is rendered that is not on it.
+    pub(super) fn page<T>(
+        &self,
+        all: impl Iterator<Item = ((i64, u64), T)>,
+        render: impl Fn(T) -> Value,
+    ) -> Value {
+        let mut rest = all.filter(|(key, _)| self.after.is_none_or(|after| *key > after));
+        let here = rest.by_ref().take(self.first);
+        let nodes: Vec<_> = here.map(|(key, one)| (key, render(one))).collect();
+        connection(nodes, rest.next().is_some())
+    }
 }
 
 /// A connection that holds everything.

@@ -110,9 +110,10 @@ pub(super) fn wordpress(status: StatusCode, base_url: &str, value: &Value) -> Re
     response
 }
 
-/// One page of `all`, which is in order already. `path` is the address of the list.
-pub(super) fn list(
-    all: Vec<Value>,
+/// One page of `all`, which is in order already; nothing is rendered that is not on it. `path` is the address of the list.
+pub(super) fn list<T>(
+    all: impl ExactSizeIterator<Item = T>,
+    render: impl Fn(T) -> Value,
     query: &Query,
     base_url: &str,
     path: &str,
@@ -122,12 +123,8 @@ pub(super) fn list(
     let total = all.len();
     let n_pages = total.div_ceil(per_page);
     let from = per_page.saturating_mul(page - 1);
-    let rows: Vec<_> = all
-        .into_iter()
-        .skip(from)
-        .take(per_page)
-        .map(|one| query.fields(one))
-        .collect();
+    let here = all.skip(from).take(per_page);
+    let rows: Vec<_> = here.map(|one| query.fields(render(one))).collect();
     let mut response = wordpress(StatusCode::OK, base_url, &Value::Array(rows));
     stage::set(&mut response, "x-wp-total", &total.to_string());
     stage::set(&mut response, "x-wp-totalpages", &n_pages.to_string());

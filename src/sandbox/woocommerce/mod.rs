@@ -236,8 +236,15 @@ fn route(shop: &mut Shop, request: &Request<Bytes>) -> Result<Response<Bytes>, T
                 .values()
                 .rev()
                 .filter(|hook| wanted.is_none_or(|status| hook.status == status));
-            let rows = hooks.map(|hook| shop.hook_json(hook)).collect();
-            answer::list(rows, &query, &base_url, &shop.href("webhooks"))
+            let rows: Vec<_> = hooks.collect();
+            let render = |hook| shop.hook_json(hook);
+            answer::list(
+                rows.into_iter(),
+                render,
+                &query,
+                &base_url,
+                &shop.href("webhooks"),
+            )
         }
         ["webhooks"] if request.method() == Method::POST => created(shop, &body(request)?),
         ["webhooks", one] if reads => ok(shop.hook_json(shop.hook(id(one)?)?)),

@@ -69,8 +69,14 @@ impl Shop {
         if !query.ascending() {
             rows.reverse();
         }
-        let rows = rows.into_iter().map(|one| self.order_json(one)).collect();
-        list(rows, query, &self.base_url, &self.href("orders"))
+        let render = |one| self.order_json(one);
+        list(
+            rows.into_iter(),
+            render,
+            query,
+            &self.base_url,
+            &self.href("orders"),
+        )
     }
 
     /// The product or variation that is meant.

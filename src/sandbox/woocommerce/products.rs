@@ -3,6 +3,9 @@
 //! The traps are deliberate: a single write checks types, a batch turns what it cannot read into 0; a write to
 //! something that does not count its own stock is answered 200 and changes nothing.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -69,58 +72,79 @@ impl Shop {
         let skus: Option<Vec<_>> = query
             .get("sku")
             .map(|skus| skus.split(',').map(folded).collect());
-        let shown = |one: &&Product| match &skus {
-            Some(skus) => skus.contains(&folded(&one.sku)) && !one.sku.is_empty(),
-            None => !matches!(one.kind, Kind::Variation { .. }),
+        let rows = match &skus {
+            Some(skus) => {
+                let shown =
+                    |one: &&Product| skus.contains(&folded(&one.sku)) && !one.sku.is_empty();
+                let found = self.products.values().filter(shown).map(|one| one.id);
+                Cow::Owned(found.collect())
+            }
+            None => Cow::Borrowed(self.tops.as_slice()),
         };
-        let rows = self.sorted(self.products.values().filter(shown), query)?;
-        let rows = rows.into_iter().map(|one| self.product_json(one)).collect();
-        list(rows, query, &self.base_url, &self.href("products"))
+        let rows = self.sorted(rows, query)?;
+        let render = |id: &u64| {
+            self.products
+                .get(id)
+                .map_or(Value::Null, |one| self.product_json(one))
+        };
+        list(
+            rows.iter(),
+            render,
+            query,
+            &self.base_url,
+            &self.href("products"),
+        )
     }
 
     /// `GET /variations`, and `GET /products/{parent}/variations` with a parent.
     pub(super) fn list_variations(&self, parent: Option<u64>, query: &Query) -> Reply {
-        if let Some(parent) = parent {
-            self.product(parent)?;
-        }
-        let shown = |one: &&Product| match (one.kind, parent) {
-            (Kind::Variation { parent: own }, Some(parent)) => own == parent,
-            (Kind::Variation { .. }, None) => true,
-            (Kind::Simple | Kind::Variable, _) => false,
+        let rows = match parent {
+            Some(parent) => {
+                self.product(parent)?;
+                let own = |id: &&u64| self.variation(parent, **id).is_ok();
+                Cow::Owned(self.variations.iter().filter(own).copied().collect())
+            }
+            None => Cow::Borrowed(self.variations.as_slice()),
         };
-        let rows = self.sorted(self.products.values().filter(shown), query)?;
-        let rows = rows
-            .into_iter()
-            .map(|one| self.variation_json(one))
-            .collect();
+        let rows = self.sorted(rows, query)?;
         let path = parent.map_or("variations".to_owned(), |id| {
             format!("products/{id}/variations")
         });
-        list(rows, query, &self.base_url, &self.href(&path))
+        let render = |id: &u64| {
+            self.products
+                .get(id)
+                .map_or(Value::Null, |one| self.variation_json(one))
+        };
+        list(
+            rows.iter(),
+            render,
+            query,
+            &self.base_url,
+            &self.href(&path),
+        )
     }
 
-    fn sorted<'a>(
-        &self,
-        all: impl Iterator<Item = &'a Product>,
-        query: &Query,
-    ) -> Result<Vec<&'a Product>, Trouble> {
-        let after_ms = after(query, self.offset_ms)?;
-        let include: Option<Vec<u64>> = query.get("include").map(|ids| {
-            ids.split(',')
+    /// Those of `all`, which is by id, that the query asks for, in its order. A plain list is not copied.
+    fn sorted<'a>(&self, all: Cow<'a, [u64]>, query: &Query) -> Result<Cow<'a, [u64]>, Trouble> {
+        let mut rows = all;
+        if let Some(ids) = query.get("include") {
+            let ids: BTreeSet<u64> = ids
+                .split(',')
                 .filter_map(|id| id.trim().parse().ok())
-                .collect()
-        });
-        let mut rows: Vec<_> = all
-            .filter(|one| {
-                after_ms.is_none_or(|after_ms| one.modified_ms / 1_000 * 1_000 > after_ms)
-            })
-            .filter(|one| include.as_ref().is_none_or(|ids| ids.contains(&one.id)))
-            .collect();
+                .collect();
+            let known = ids.into_iter().filter(|id| rows.binary_search(id).is_ok());
+            rows = Cow::Owned(known.collect());
+        }
+        let modified = |id: &u64| self.products.get(id).map_or(0, |one| one.modified_ms);
+        if let Some(after_ms) = after(query, self.offset_ms)? {
+            rows.to_mut()
+                .retain(|id| modified(id) / 1_000 * 1_000 > after_ms);
+        }
         if query.get("orderby") == Some("modified") {
-            rows.sort_by_key(|one| (one.modified_ms, one.id));
+            rows.to_mut().sort_by_key(|id| (modified(id), *id));
         }
         if !query.ascending() {
-            rows.reverse();
+            rows.to_mut().reverse();
         }
         Ok(rows)
     }

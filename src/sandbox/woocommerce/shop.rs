@@ -92,6 +92,9 @@ pub(super) struct Shop {
     pub(super) base_url: String,
     pub(super) offset_ms: i64,
     pub(super) products: BTreeMap<u64, Product>,
+    /// Ids of what is no variation.
+    pub(super) tops: Vec<u64>,
+    pub(super) variations: Vec<u64>,
     pub(super) orders: BTreeMap<u64, Order>,
     pub(super) hooks: BTreeMap<u64, Hook>,
     /// OAuth nonces and their times, in seconds.
@@ -108,6 +111,8 @@ impl Shop {
             base_url,
             offset_ms: i64::from(options.utc_offset_h) * 3_600_000,
             products: BTreeMap::new(),
+            tops: Vec::new(),
+            variations: Vec::new(),
             orders: BTreeMap::new(),
             hooks: BTreeMap::new(),
             nonces: HashMap::new(),
@@ -161,6 +166,10 @@ impl Shop {
             modified_ms: now_ms,
             n_sold: 0,
         };
+        match kind {
+            Kind::Simple | Kind::Variable => self.tops.push(id),
+            Kind::Variation { .. } => self.variations.push(id),
+        }
         self.products.insert(id, product);
         id
     }

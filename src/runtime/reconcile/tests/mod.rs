@@ -1,5 +1,7 @@
 //! A channel that says what the test wants: pages that move, answers that are empty, levels that never take hold.
 
+mod expected;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -254,22 +256,27 @@ impl House {
     }
 
     async fn compare(&self) -> Findings {
-        let none = BTreeMap::new();
-        let round = Round {
+        self.round().await.compare().await.unwrap()
+    }
+
+    async fn round(&self) -> Round {
+        let policy = Arc::new(self.policy.clone());
+        let expected = Expected::read(&self.desk, &policy, &[web()]).await;
+        Round {
             id: web(),
-            source: &self.source,
-            desk: &self.desk,
-            policy: &self.policy,
+            source: self.source.clone(),
+            desk: self.desk.clone(),
+            expected: expected.unwrap().remove(&web()).unwrap(),
+            policy,
             terms: Terms {
                 in_flight_ms: 60_000,
                 resume_ms: 3_600_000,
                 edits: Edits::PushBack,
             },
-            swept: &none,
-            sold_here: &none,
-            progress: &|_| (),
-        };
-        round.compare().await.unwrap()
+            swept: Arc::default(),
+            sold_here: BTreeMap::new(),
+            progress: Arc::new(|_| ()),
+        }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -393,4 +400,84 @@ async fn a_reading_that_breaks_off_is_incomplete_and_the_next_goes_on() {
         .unwrap();
     assert_eq!(taken.get(&key("1")), Some(&Taken::Opened));
     assert_eq!(house.dirty().await, ["1"]);
+}
+
+#[tokio::test]
+async fn what_moved_while_the_pages_were_read_is_looked_at_again() {
+    let pages = vec![Ok(vec![("1", Some(5)), ("2", Some(5)), ("3", Some(5))])];
+    let house = House::open(pages, vec![vec![("2", Some(5))]]).await;
+    let round = house.round().await;
+    let sold = Timestamp::from_millis(NOW_MS);
+    house
+        .desk
+        .ledger
+        .write(move |t| {
+            let place = LocationId::new("main").unwrap();
+            let sku = Sku::new("SKU-2").unwrap();
+            crate::ledger::counts::adjust(t, (&sku, &place), -1, ("found broken", "test"), sold)
+        })
+        .await
+        .unwrap();
+    let found = round.compare().await.unwrap();
+    assert_eq!(house.asked(), ["start", "2"]);
+    assert_eq!(classes(&found), [("2".to_owned(), Class::InFlight)]);
+    assert_eq!((found.tally.compared, found.tally.drifted()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_run_is_not_gone_on_with_over_another_catalogue() {
+    let gone = || Err(Fault::Rejected("no".to_owned()));
+    let house = House::open(vec![Ok(vec![("1", Some(5))]), gone()], vec![]).await;
+    assert!(house.compare().await.incomplete.is_some());
+    house
+        .desk
+        .ledger
+        .write(|t| {
+            let mapping = Mapping {
+                sku: Sku::new("SKU-1").unwrap(),
+                factor: 1,
+                location: None,
+                fulfilment: Fulfilment::Merchant,
+            };
+            t.put_listings(&[CatalogRow {
+                key: key("4"),
+                alias: None,
+                their_sku: None,
+                mapping: Some(mapping),
+                not_publishable: None,
+            }])
+        })
+        .await
+        .unwrap();
+    let all = ["1", "2", "3", "4"].map(|listing| (listing, Some(5)));
+    house
+        .shelf
+        .pages
+        .lock()
+        .unwrap()
+        .push_back(Ok(all.to_vec()));
+    house.asked();
+    let found = house.compare().await;
+    assert!(!found.resumed && found.incomplete.is_none());
+    assert_eq!(house.asked(), ["start"]);
+    assert_eq!(found.tally.compared, 4);
+}
+
+#[tokio::test]
+async fn a_whole_run_verifies_all_but_what_differed() {
+    let pages = vec![Ok(vec![("1", Some(5)), ("2", Some(9)), ("3", Some(5))])];
+    let house = House::open(pages, vec![vec![("2", Some(9))]]).await;
+    let verified = || async {
+        let keys = ["1", "2"].map(key).into_iter().collect();
+        let read = house.desk.ledger.read(move |t| t.verified(&keys)).await;
+        let read = read.unwrap();
+        ["1", "2"].map(|listing| read[&key(listing)].millis() == NOW_MS)
+    };
+    let found = house.compare().await;
+    assert_eq!(verified().await, [false, false], "it is not finished");
+    let end = move |t: &mut dyn crate::ledger::tables::Tables| {
+        t.end_run(found.run, Timestamp::from_millis(NOW_MS), "{}")
+    };
+    house.desk.ledger.write(end).await.unwrap();
+    assert_eq!(verified().await, [true, false]);
 }
