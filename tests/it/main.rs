@@ -24,6 +24,8 @@ mod places;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 #[cfg(feature = "sales")]
 mod sales;
 #[cfg(test)]

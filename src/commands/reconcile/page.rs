@@ -9,7 +9,6 @@ use crate::config::ReconcileSettings;
 use crate::domain::clock::Timestamp;
 use crate::domain::drift::{Class, Health};
 use crate::exit::Failure;
-use crate::ledger::runs::RunRow;
 use crate::output::Cell;
 use crate::output::html::{Figure, Page, Part, Tone, Verdict};
 

@@ -6,7 +6,7 @@ use super::summary::{Kept, percent};
 use crate::config::ReconcileSettings;
 use crate::domain::clock::Timestamp;
 use crate::domain::drift::{Class, Share, Tally};
-use crate::ledger::tables::RunRow;
+use crate::ledger::runs::RunRow;
 use crate::output::Cell;
 use crate::output::chart::{Bar, Bars, Bound, Chart};
 use crate::output::html::Part;
