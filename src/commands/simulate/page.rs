@@ -13,7 +13,7 @@ const CURVES_MAX: usize = 5;
 const BARS_MAX: usize = 24;
 
 /// The page. `current_s` is the latency that the seller has now.
-pub(super) fn page(answer: &Answer, currency: Currency, current_s: Option<f64>) -> Page {
+pub(super) fn page(answer: &Answer<'_>, currency: Currency, current_s: Option<f64>) -> Page {
     let own = current_s.and_then(|seconds| at(answer, seconds));
     let fastest = fastest(answer);
     Page {
@@ -32,13 +32,13 @@ pub(super) fn page(answer: &Answer, currency: Currency, current_s: Option<f64>) 
 }
 
 /// The seller's own scenario: the first of that latency.
-fn at(answer: &Answer, seconds: f64) -> Option<&Row> {
+fn at<'r>(answer: &'r Answer<'_>, seconds: f64) -> Option<&'r Row> {
     let is = |row: &&Row| row.latency_s.total_cmp(&seconds).is_eq();
     answer.scenarios.iter().find(is)
 }
 
 /// The one that oversells least.
-fn fastest(answer: &Answer) -> Option<&Row> {
+fn fastest<'r>(answer: &'r Answer<'_>) -> Option<&'r Row> {
     let by = |row: &&Row| row.oversold_units_per_stockout;
     answer.scenarios.iter().min_by(|a, b| {
         by(a)
@@ -68,7 +68,7 @@ fn amount(row: &Row, currency: Currency) -> String {
 }
 
 fn verdict(
-    answer: &Answer,
+    answer: &Answer<'_>,
     own: Option<&Row>,
     fastest: Option<&Row>,
     currency: Currency,
@@ -102,7 +102,7 @@ fn verdict(
 }
 
 fn figures(
-    answer: &Answer,
+    answer: &Answer<'_>,
     own: Option<&Row>,
     fastest: Option<&Row>,
     currency: Currency,
@@ -152,7 +152,7 @@ fn figures(
     found
 }
 
-fn parts(answer: &Answer, own: Option<&Row>, currency: Currency) -> Vec<Part> {
+fn parts(answer: &Answer<'_>, own: Option<&Row>, currency: Currency) -> Vec<Part> {
     let mut parts = vec![Part::Chart {
         title: "Oversold units per stockout, by latency".to_owned(),
         about: "How late a sale reaches the other channels, or how often they are synced. Both axes go by factors. The band \
@@ -185,7 +185,7 @@ fn parts(answer: &Answer, own: Option<&Row>, currency: Currency) -> Vec<Part> {
     parts
 }
 
-fn curve(answer: &Answer, own: Option<&Row>) -> Lines {
+fn curve(answer: &Answer<'_>, own: Option<&Row>) -> Lines {
     let mut series: Vec<(Series, String)> = Vec::new();
     for row in &answer.scenarios {
         let name = match row.buffer.as_str() {
@@ -234,7 +234,7 @@ fn curve(answer: &Answer, own: Option<&Row>) -> Lines {
     }
 }
 
-fn costs(answer: &Answer, currency: Currency) -> Bars {
+fn costs(answer: &Answer<'_>, currency: Currency) -> Bars {
     let bar = |row: &Row| {
         let cost = row.cost_per_month?;
         let bar = Bar::new(words(row), cost).saying(currency.about(cost));
