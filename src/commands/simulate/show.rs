@@ -226,8 +226,8 @@ fn notes(answer: &Answer<'_>, whole: &Whole, out: &mut Out) {
         answer.reading
     ));
     let n_mixed = whole.skus.iter().filter(|sku| sku.mixed).count();
-    let units: f64 = whole.skus.iter().map(|sku| sku.sums.units).sum();
-    let orders: f64 = whole.skus.iter().map(|sku| sku.sums.orders).sum();
+    let sold = answer.scenarios.first();
+    let (orders, units) = sold.map_or((0.0, 0.0), |row| (row.orders, row.units));
     out.note(format!(
         "{} SKUs, {n_mixed} of them sold on more than one channel; {orders} orders of a SKU, {units} units in {:.0} h",
         whole.skus.len(),
@@ -246,6 +246,12 @@ fn notes(answer: &Answer<'_>, whole: &Whole, out: &mut Out) {
         out.warning(
             "all orders are of one channel, which knows its own stock, so that nothing can be oversold; hint: give the \
              exports of all channels, or --columns channel=…",
+        );
+    }
+    if answer.channels.len() >= CHANNELS_LEAST && n_mixed == 0 {
+        out.warning(
+            "no SKU was sold on more than one channel, so that nothing can be oversold; hint: the same goods need the same SKU \
+             in all exports, or a mapping in the store",
         );
     }
     if whole.skus.is_empty() {

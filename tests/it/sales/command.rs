@@ -10,7 +10,7 @@ use super::Folder;
 use crate::fixtures::shared;
 
 impl Folder {
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -25,7 +25,7 @@ impl Folder {
 
     /// Runs a command that must end with this code; what it said on both ways.
     #[track_caller]
-    fn check(&self, line: &str, code: i32) -> (String, String) {
+    pub(super) fn check(&self, line: &str, code: i32) -> (String, String) {
         let found = self.run(line);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let (data, talk) = (text(&found.stdout), text(&found.stderr));
@@ -34,7 +34,7 @@ impl Folder {
     }
 
     #[track_caller]
-    fn json(&self, line: &str, code: i32) -> Value {
+    pub(super) fn json(&self, line: &str, code: i32) -> Value {
         serde_json::from_str(&self.check(&format!("{line} --format json"), code).0).unwrap()
     }
 
