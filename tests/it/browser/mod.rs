@@ -206,9 +206,8 @@ fn recommend(desk: &Desk) -> Report {
         &[0],
     );
     let pct = |path| format!("{:.1} %", number(&body, path));
-    let saving = body
-        .pointer("/saving/saving_per_month")
-        .and_then(Value::as_f64);
+    let advice = &body["recommendation"];
+    assert_eq!(advice["tier"], "near_real_time", "{advice}");
     Report {
         name: "recommend",
         page: desk.file("recommend.html"),
