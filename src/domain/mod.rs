@@ -29,6 +29,7 @@ pub mod quantity;
 pub mod receipt;
 pub mod retry;
 pub mod schedule;
+pub mod share;
 pub mod stock;
 pub mod tier;
 pub mod transfer;

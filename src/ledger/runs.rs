@@ -162,6 +162,9 @@ pub trait Runs {
     /// Whether any listing of a channel is known that may be sent to.
     fn lists_any(&mut self, channel: &ChannelId) -> Result<bool>;
 
+    /// How many listings each channel has, and how many of them wait to be sent.
+    fn count_listings(&mut self) -> Result<BTreeMap<ChannelId, (usize, usize)>>;
+
     // Runs.
 
     /// The last run over a channel, if it was not finished.

@@ -59,6 +59,25 @@ pub(super) fn listings(db: &Connection, which: &Selection) -> Result<Vec<Listing
     Ok(found)
 }
 
+/// How many listings each channel has, and how many of them are dirty and may be sent to.
+pub(super) fn count_listings(db: &Connection) -> Result<BTreeMap<ChannelId, (usize, usize)>> {
+    let sql = format!(
+        "SELECT l.channel, COUNT(*), COALESCE(SUM({PUBLISHABLE} AND {DIRTY}), 0) FROM listing l GROUP BY l.channel"
+    );
+    let mut read = db.prepare_cached(&sql)?;
+    let mut rows = read.query([])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let channel = name(&row.get::<_, String>(0)?)?;
+        let count = |column| {
+            row.get::<_, i64>(column)
+                .map(|count| usize::try_from(count).unwrap_or(0))
+        };
+        found.insert(channel, (count(1)?, count(2)?));
+    }
+    Ok(found)
+}
+
 fn listing(row: &Row<'_>) -> Result<ListingState> {
     let (channel, id): (String, String) = (row.get(0)?, row.get(1)?);
     let (alias, fulfilment): (Option<String>, String) = (row.get(2)?, row.get(7)?);
