@@ -4,7 +4,8 @@
 //!
 //! *Local*: pages that are there at once, so that only our own work is left; beside it the pages alone, and with a PYTHON
 //! that has duckdb the same question to it, in turn. *End to end*: wall time over the time that the pages alone take at their
-//! pace. Both with the real store on disk. Prints and asserts no time; what the figures mean, and what they leave out, is in
+//! pace. Both with the real store on disk. With the word `sandbox`: the real command against emulated Shopifies over
+//! loopback HTTP instead. Prints and asserts no time; what the figures mean, and what they leave out, is in
 //! `docs/benchmarks.md`.
 
 #![expect(
@@ -21,6 +22,7 @@ mod duck;
     reason = "shared with the other bench, which uses more of it"
 )]
 mod machine;
+mod sandbox;
 mod shelf;
 mod store;
 
@@ -80,9 +82,13 @@ fn main() {
     };
     println!("# {}; load {}", machine::line(), machine::load());
     let folder = tempfile::tempdir().unwrap();
+    if args.iter().any(|arg| arg == "sandbox") {
+        sandbox::run(folder.path(), wishes);
+        return;
+    }
     let path = folder.path().join("onhand.db");
     let began = Instant::now();
-    store::fill(&path, wishes);
+    store::fill(&path, wishes, &store::spread());
     println!(
         "# {} SKUs on {} channels: a store of {} MiB, filled in {:.0} s",
         wishes.skus,

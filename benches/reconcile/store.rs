@@ -19,8 +19,13 @@ pub(crate) const SPREAD: usize = 2_654_435_761;
 /// The range of listing ids, 12 digits.
 pub(crate) const RANGE: usize = 1_000_000_000_000;
 
-/// Every SKU is listed on every channel, was sent there long ago, and was read back.
-pub(crate) fn fill(path: &Path, wishes: Wishes) {
+/// The ids of the listings that the bench's own channels name, in SQL.
+pub(crate) fn spread() -> String {
+    format!("printf('%012d', (i * {SPREAD}) % {RANGE})")
+}
+
+/// Every SKU `i` is listed on every channel under the id `listing`, was sent there long ago, and was read back.
+pub(crate) fn fill(path: &Path, wishes: Wishes, listing: &str) {
     let db = sqlite::open(path).unwrap();
     db.pragma_update(None, "synchronous", "off").unwrap();
     // Built afterwards, in one go.
@@ -40,7 +45,6 @@ pub(crate) fn fill(path: &Path, wishes: Wishes) {
         wishes.skus
     );
     let sku = "printf('SKU-%08d', i)";
-    let listing = format!("printf('%012d', (i * {SPREAD}) % {RANGE})");
     let channels = format!(
         "c(j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM c WHERE j + 1 < {})",
         wishes.channels

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::channels::{quiet, states};
+use super::reconcile::{self, LastDrift};
 use super::seller::Seller;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::ChannelId;
 use crate::exit::{Failure, Found};
-use crate::ledger::tables::{ChannelState, DeadLetter, Selection, Tables, Totals};
+use crate::ledger::runs::ListingCounts;
+use crate::ledger::tables::{ChannelState, DeadLetter, Tables, Totals};
 use crate::output::{Cell, Out};
 
 #[derive(Serialize)]
@@ -35,13 +37,14 @@ struct ChannelStatus {
     hints_waiting: usize,
     parked_orders: usize,
     dead_letters: usize,
+    /// What the last whole comparison found.
+    drift: Option<LastDrift>,
 }
 
 /// What one read of the store finds.
 struct Facts {
-    listings: BTreeMap<ChannelId, usize>,
-    unmapped: BTreeMap<ChannelId, usize>,
-    dirty: BTreeMap<ChannelId, usize>,
+    listings: BTreeMap<ChannelId, ListingCounts>,
+    drift: BTreeMap<ChannelId, LastDrift>,
     hints: BTreeMap<ChannelId, usize>,
     parked: BTreeMap<ChannelId, usize>,
     dead: BTreeMap<ChannelId, usize>,
@@ -57,19 +60,12 @@ fn tally(channels: impl IntoIterator<Item = ChannelId>) -> BTreeMap<ChannelId, u
 }
 
 fn facts(tables: &mut dyn Tables) -> crate::ledger::tables::Result<Facts> {
-    let all = tables.listings(&Selection::default())?;
-    let dirty = tables.listings(&Selection {
-        dirty: true,
-        ..Selection::default()
-    })?;
     // Hints that were put off count, too.
     let ever = Timestamp::from_millis(i64::MAX);
     let hints = tables.due_hints(&BTreeSet::new(), ever, usize::MAX)?;
-    let unmapped = all.iter().filter(|state| state.mapping.is_none());
     Ok(Facts {
-        unmapped: tally(unmapped.map(|state| state.key.channel.clone())),
-        listings: tally(all.into_iter().map(|state| state.key.channel)),
-        dirty: tally(dirty.into_iter().map(|state| state.key.channel)),
+        listings: tables.count_listings()?,
+        drift: reconcile::last(tables)?,
         hints: tally(hints.into_iter().map(|hint| hint.channel)),
         parked: tally(
             tables
@@ -124,6 +120,8 @@ pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Fail
         "hints",
         "parked",
         "dead",
+        "drift_%",
+        "compared_at",
     ];
     out.result("onhand.status/1", &body, headers, &rows)?;
     if body.channels.is_empty() {
@@ -134,6 +132,9 @@ pub(super) async fn status(seller: &Seller, out: &mut Out) -> Result<Found, Fail
         out.note(format!(
             "{unmapped} listings are not mapped; `onhand listings check` names them"
         ));
+    }
+    if body.channels.iter().any(|one| one.drift.is_none()) {
+        out.note("not every channel was compared yet; hint: `onhand reconcile` does, and changes nothing");
     }
     if body.dead_letters > 0 {
         out.note(format!(
@@ -152,15 +153,17 @@ fn one(
 ) -> Option<ChannelStatus> {
     let config = seller.settings.channels.get(&id)?;
     let count = |counts: &BTreeMap<ChannelId, usize>| counts.get(&id).copied().unwrap_or(0);
+    let listings = facts.listings.get(&id).copied().unwrap_or_default();
     Some(ChannelStatus {
         platform: config.platform.clone(),
         mode: config.mode.word(),
         quiet: quiet(config, state),
         last_hook_at: state.last_hook_at,
         orders_read_at: state.orders_read_at,
-        listings: count(&facts.listings),
-        unmapped_listings: count(&facts.unmapped),
-        dirty_listings: count(&facts.dirty),
+        listings: listings.all,
+        unmapped_listings: listings.unmapped,
+        dirty_listings: listings.dirty,
+        drift: facts.drift.get(&id).cloned(),
         hints_waiting: count(&facts.hints),
         parked_orders: count(&facts.parked),
         dead_letters: count(&facts.dead),
@@ -190,6 +193,11 @@ fn row(status: &ChannelStatus) -> Vec<Cell> {
         whole(status.hints_waiting),
         whole(status.parked_orders),
         whole(status.dead_letters),
+        status
+            .drift
+            .as_ref()
+            .map_or(Cell::from(None::<i64>), LastDrift::rate),
+        when(status.drift.as_ref().map(|drift| drift.at)),
     ]
 }
 

@@ -34,6 +34,7 @@ pub mod quantity;
 pub mod receipt;
 pub mod retry;
 pub mod schedule;
+pub mod share;
 pub mod stats;
 pub mod stock;
 pub mod tier;

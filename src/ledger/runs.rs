@@ -138,6 +138,17 @@ pub struct SlotRow {
     pub skipped: i64,
 }
 
+/// How many listings a channel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListingCounts {
+    /// All of them.
+    pub all: usize,
+    /// Those that wait to be sent.
+    pub dirty: usize,
+    /// Those of which nobody said what they are of ours.
+    pub unmapped: usize,
+}
+
 /// The rows of comparisons and of the schedule.
 #[expect(
     clippy::missing_errors_doc,
@@ -161,6 +172,9 @@ pub trait Runs {
     fn moved_since(&mut self, entry: i64, after: Option<&Sku>, most: usize) -> Result<Vec<Sku>>;
     /// Whether any listing of a channel is known that may be sent to.
     fn lists_any(&mut self, channel: &ChannelId) -> Result<bool>;
+
+    /// How many listings each channel has.
+    fn count_listings(&mut self) -> Result<BTreeMap<ChannelId, ListingCounts>>;
 
     // Runs.
 

@@ -15,7 +15,7 @@ pub fn bar(shown: bool, total: Option<u64>, label: &'static str) -> ProgressBar 
         return ProgressBar::hidden();
     }
     let template = match total {
-        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+        Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left",
         None => "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
     };
     let style =
@@ -38,7 +38,7 @@ pub fn bytes_bar(shown: bool, total: u64) -> ProgressBar {
     bar
 }
 
-const BYTES_TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const BYTES_TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
 
 #[cfg(test)]
 mod tests {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn every_template_is_right() {
         for template in [
-            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left",
             "{msg} {spinner} {human_pos} {per_sec} {elapsed}",
             BYTES_TEMPLATE,
         ] {

@@ -808,7 +808,7 @@ async fn a_sync_without_a_daemon_sends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beside_a_daemon_a_sync_is_handed_over_and_another_plan_is_refused() {
+async fn fault_44_beside_a_daemon_a_sync_is_handed_over_and_another_plan_is_refused() {
     let (running, desk) = shop(&[("MUG-1", 5)]).await;
     let shop = running.emulator();
     desk.check("stock set MUG-1 5", 0, &[]);

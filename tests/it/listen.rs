@@ -191,7 +191,8 @@ fn writes(market: &Arc<impl Marketplace>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sale_on_one_channel_lowers_the_other_and_a_restart_goes_on() {
+async fn fault_43_a_sale_lowers_the_other_channel_a_second_listener_is_refused_and_one_after_a_kill_goes_on()
+ {
     let shops = Shops::open("manage").await;
     let first = shops.listen();
     shops
@@ -326,4 +327,61 @@ async fn a_listener_ends_when_it_is_told_and_at_once_when_it_is_told_twice() {
     // Either nothing had to be waited for, or the second signal cut the waiting short.
     let code = stuck.0.wait().unwrap().code();
     assert!(matches!(code, Some(0 | 130)), "{code:?}");
+}
+
+/// A deploy in the middle of a rush: what was sold before, during and after it is booked once, and both shops agree.
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_49_a_stop_under_load_loses_nothing() {
+    let shops = Shops::open("manage").await;
+    shops.write("more.csv", "sku,on_hand\nMUG,134\nTEE,9\n");
+    let (code, text) = shops.output(&["stock", "import", "more.csv"]);
+    assert_eq!(code, 0, "{text}");
+    shops.woo.edit_stock(Goods::Sku("MUG"), 134).unwrap();
+    shops.shopify.edit_stock(Goods::Sku("MUG"), 134).unwrap();
+    let mut first = shops.listen();
+    shops
+        .until("the listener subscribed", || shops.subscribed())
+        .await;
+    let sell = |times: i64| {
+        for _ in 0..times {
+            shops.woo.buy(Goods::Sku("MUG"), 1).unwrap();
+            shops.shopify.buy(Goods::Sku("MUG"), 1).unwrap();
+        }
+    };
+    sell(20);
+    shops
+        .until("some messages were answered", || {
+            let answered = |market: &dyn Marketplace| {
+                let log = market.log().into_iter();
+                log.filter(|entry| {
+                    matches!(
+                        entry.happening,
+                        Happening::DeliveryAnswered { accepted: true, .. }
+                    )
+                })
+                .count()
+            };
+            answered(&*shops.woo.emulator()) > 5 && answered(&*shops.shopify.emulator()) > 5
+        })
+        .await;
+    sell(20);
+    tell(&first, "-TERM");
+    sell(20);
+    let ended = tokio::task::spawn_blocking(move || first.0.wait().unwrap());
+    assert_eq!(ended.await.unwrap().code(), Some(0));
+    sell(5);
+    let _second = shops.listen();
+    shops
+        .until("both show what is left", || {
+            shops.shown("MUG") == [Some(4), Some(4)]
+        })
+        .await;
+    let (code, text) = shops.output(&["stock", "show", "--format", "json"]);
+    assert_eq!(code, 0, "{text}");
+    let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let skus = body["skus"].as_array().unwrap();
+    let mug = skus.iter().find(|one| one["sku"] == "MUG").unwrap();
+    assert_eq!(mug["available"], 4, "{mug}");
+    let (code, text) = shops.output(&["verify"]);
+    assert_eq!(code, 0, "{text}");
 }

@@ -1,6 +1,7 @@
 //! `reconcile`: orders first, then levels, then a second look, then classes, then a plan (design §7); repaired or only told.
 
 mod apply;
+mod last;
 mod page;
 mod summary;
 pub(super) mod trend;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
+pub(super) use self::last::{LastDrift, last};
 use self::summary::{Channel, Summary};
 use super::channels::{quiet, states};
 use super::lock::WorkLock;
@@ -29,7 +31,7 @@ use crate::ledger::StoreError;
 use crate::output::{Out, Wishes, html};
 use crate::runtime::desk::Desk;
 use crate::runtime::fetcher::{Source, Swept, sweep_orders};
-use crate::runtime::reconcile::{Expected, Progress, Round, Terms};
+use crate::runtime::reconcile::{Expected, Findings, Progress, Round, Terms};
 
 /// The name of the lock: one comparison at a time (rule R74).
 const WORK: &str = "reconcile";
@@ -150,6 +152,7 @@ async fn compare(
         clock: Arc::clone(&seller.clock),
     };
     let wanted = |id: &ChannelId| args.channel.as_ref().is_none_or(|only| only == id);
+    let bar = out.progress(None, "reading listings and orders");
     let mut broken: BTreeMap<ChannelId, String> = BTreeMap::new();
     for (id, channel) in open.channels.iter().filter(|(id, _)| wanted(id)) {
         let own = id.clone();
@@ -163,38 +166,61 @@ async fn compare(
             broken.insert(id.clone(), failure.to_string());
         }
     }
-    let sources: BTreeMap<ChannelId, Source> = open
+    let mut sources: BTreeMap<ChannelId, Source> = open
         .channels
         .iter()
         .map(|(id, channel)| (id.clone(), daemon::source(channel)))
         .collect();
-    let (swept, unswept) = sweep(seller, &sources, &desk).await?;
+    let swept = sweep(seller, &sources, &desk).await;
+    bar.finish_and_clear();
+    let (swept, unswept) = swept?;
     for (id, why) in unswept {
         if !wanted(&id) {
             out.warning(format!("{why}; its sales may be missing in the books"));
         }
         broken.entry(id).or_insert(why);
     }
-    let whole = Arc::new(all_swept(&swept));
+    sources.retain(|id, _| wanted(id) && !broken.contains_key(id));
+    let compared = rounds(args, seller, &desk, sources, &swept, out).await?;
+    let quiet = quiets(seller).await?;
+    let mut channels = Vec::new();
+    for found in compared {
+        let orders = swept.get(&found.channel).map_or(0, |swept| swept.orders);
+        channels.push(Channel::of(found, orders, &quiet));
+    }
+    channels.extend(
+        broken
+            .into_iter()
+            .filter(|(id, _)| wanted(id))
+            .map(|(id, why)| Channel::unread(id, why)),
+    );
+    Ok(Summary::of(channels, args, seller))
+}
+
+/// Compares these channels side by side, each on a task of its own: pages are understood on all processors.
+async fn rounds(
+    args: &Reconcile,
+    seller: &Seller,
+    desk: &Desk,
+    mut sources: BTreeMap<ChannelId, Source>,
+    swept: &BTreeMap<ChannelId, Swept>,
+    out: &mut Out,
+) -> Result<Vec<Findings>, Failure> {
     let policy = Arc::new(seller.policy.clone());
-    let asked: Vec<_> = sources
-        .keys()
-        .filter(|id| wanted(id) && !broken.contains_key(*id))
-        .cloned()
-        .collect();
-    let expected = Expected::read(&desk, &policy, &asked).await?;
+    let asked: Vec<_> = sources.keys().cloned().collect();
+    let expected = Expected::read(desk, &policy, &asked).await?;
     let total: usize = expected.values().map(Expected::n_compared).sum();
     let bar = out.progress(Some(u64::try_from(total).unwrap_or(u64::MAX)), "levels");
     let progress: Progress = {
         let bar = bar.clone();
         Arc::new(move |n| bar.inc(u64::try_from(n).unwrap_or(0)))
     };
-    // Each on a task of its own: pages are understood on all processors.
+    let whole = Arc::new(all_swept(swept));
     let mut rounds = JoinSet::new();
     for (id, expected) in expected {
-        if let Some(source) = sources.get(&id) {
+        if let Some(source) = sources.remove(&id) {
             let round = Round {
-                source: source.clone(),
+                source,
                 desk: desk.clone(),
                 policy: Arc::clone(&policy),
                 expected,
@@ -214,19 +240,7 @@ async fn compare(
         compared.push(ended.map_err(|error| StoreError::Other(error.to_string()))??);
     }
     bar.finish_and_clear();
-    let quiet = quiets(seller).await?;
-    let mut channels = Vec::new();
-    for found in compared {
-        let orders = swept.get(&found.channel).map_or(0, |swept| swept.orders);
-        channels.push(Channel::of(found, orders, &quiet));
-    }
-    channels.extend(
-        broken
-            .into_iter()
-            .filter(|(id, _)| wanted(id))
-            .map(|(id, why)| Channel::unread(id, why)),
-    );
-    Ok(Summary::of(channels, args, seller))
+    Ok(compared)
 }
 
 fn terms(args: &Reconcile, seller: &Seller, id: &ChannelId) -> Terms {

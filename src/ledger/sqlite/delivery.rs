@@ -11,6 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, LocationId, Sku};
 use crate::domain::policy::Supply;
 use crate::ledger::StoreError;
+use crate::ledger::runs::ListingCounts;
 use crate::ledger::tables::{CatalogRow, ListingState, Result, Selection, Settled};
 
 /// The dirty test, over `l`: the acknowledged version is not the sum of the versions of what feeds it.
@@ -56,6 +57,30 @@ pub(super) fn listings(db: &Connection, which: &Selection) -> Result<Vec<Listing
         found.push(listing(row)?);
     }
     add_feeds(db, &mut found)?;
+    Ok(found)
+}
+
+/// How many listings each channel has, and how many of them are dirty and may be sent to.
+pub(super) fn count_listings(db: &Connection) -> Result<BTreeMap<ChannelId, ListingCounts>> {
+    let sql = format!(
+        "SELECT l.channel, COUNT(*), COALESCE(SUM({PUBLISHABLE} AND {DIRTY}), 0), COALESCE(SUM(l.sku IS NULL), 0) FROM listing l GROUP BY l.channel"
+    );
+    let mut read = db.prepare_cached(&sql)?;
+    let mut rows = read.query([])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let channel = name(&row.get::<_, String>(0)?)?;
+        let count = |column| {
+            row.get::<_, i64>(column)
+                .map(|count| usize::try_from(count).unwrap_or(0))
+        };
+        let counts = ListingCounts {
+            all: count(1)?,
+            dirty: count(2)?,
+            unmapped: count(3)?,
+        };
+        found.insert(channel, counts);
+    }
     Ok(found)
 }
 

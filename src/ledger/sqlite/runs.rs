@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::books::name;
 use super::tables::Rows;
-use super::{shelf, slots};
+use super::{delivery, shelf, slots};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ChannelId, ListingId, ListingKey, Sku};
-use crate::ledger::runs::{Apart, Reached, RunRow, Runs, Shelf, SlotRow, Suspect};
+use crate::ledger::runs::{Apart, ListingCounts, Reached, RunRow, Runs, Shelf, SlotRow, Suspect};
 use crate::ledger::tables::Result;
 
 impl Runs for Rows<'_> {
@@ -36,6 +36,10 @@ impl Runs for Rows<'_> {
 
     fn lists_any(&mut self, channel: &ChannelId) -> Result<bool> {
         shelf::lists_any(self.0, channel)
+    }
+
+    fn count_listings(&mut self) -> Result<BTreeMap<ChannelId, ListingCounts>> {
+        delivery::count_listings(self.0)
     }
 
     fn open_run(&mut self, channel: &ChannelId) -> Result<Option<RunRow>> {

@@ -7,10 +7,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::broker::Doorbell;
-use crate::channels::{
-    Finding, Level, Listing, Profile, Quota, Reply, Request, SubscriptionReport, Token, Update,
-    Verdict, Webhook, Wire,
-};
+use crate::channels::Profile;
 use crate::domain::catalog::Folding;
 use crate::domain::clock::Clock;
 use crate::domain::decide::ChannelRules;
@@ -19,7 +16,7 @@ use crate::domain::order::Version;
 use crate::ledger::Ledger;
 use crate::ledger::record::ChannelBooks;
 use crate::ledger::sqlite::Sqlite;
-use crate::runtime::testing::profile;
+use crate::runtime::testing::{Open, Script, Scripted, profile};
 
 const NOW_MS: i64 = 10_000_000_000;
 const OVERLAP_MS: i64 = 1_000;
@@ -70,68 +67,21 @@ impl Fake {
 }
 
 #[async_trait]
-impl Channel for Fake {
+impl Script for Fake {
     fn profile(&self) -> &Profile {
         &self.profile
     }
-    async fn receive(&self, _: &dyn Wire, _: &Webhook<'_>, _: Timestamp) -> Result<Receipt, Fault> {
-        unreachable!()
-    }
-    async fn order(&self, _: &dyn Wire, order: &OrderId) -> Result<OrderSnapshot, Fault> {
+    async fn order(&self, order: &OrderId) -> Result<OrderSnapshot, Fault> {
         self.answer(format!("order {order}"))
             .map(|mut page| page.items.remove(0))
     }
-    async fn orders_since(&self, _: &dyn Wire, since: Timestamp, cursor: Option<Cursor>) -> Answer {
+    async fn orders_since(&self, since: Timestamp, cursor: Option<Cursor>) -> Answer {
         let from = cursor.map_or_else(|| since.millis().to_string(), |cursor| cursor.0);
         self.answer(format!("since {from}"))
     }
-    async fn open_orders(&self, _: &dyn Wire, cursor: Option<Cursor>) -> Answer {
+    async fn open_orders(&self, cursor: Option<Cursor>) -> Answer {
         self.answer(format!("open {:?}", cursor.map(|cursor| cursor.0)))
     }
-    async fn publish(&self, _: &dyn Wire, _: &[Update]) -> Vec<Result<Verdict, Fault>> {
-        unreachable!()
-    }
-    async fn collect(&self, _: &dyn Wire, _: &[String]) -> Vec<Result<Verdict, Fault>> {
-        unreachable!()
-    }
-    async fn levels(&self, _: &dyn Wire, _: Which<'_>) -> Result<Page<Level>, Fault> {
-        unreachable!()
-    }
-    async fn listings(&self, _: &dyn Wire, _: Option<Cursor>) -> Result<Page<Listing>, Fault> {
-        unreachable!()
-    }
-    async fn subscriptions(&self, _: &dyn Wire, _: bool) -> Result<SubscriptionReport, Fault> {
-        unreachable!()
-    }
-    async fn check(&self, _: &dyn Wire) -> Result<Vec<Finding>, Fault> {
-        unreachable!()
-    }
-    async fn refresh(&self, _: &dyn Wire, _: Option<&Token>) -> Result<Token, Fault> {
-        unreachable!()
-    }
-    fn quota(&self, _: &Reply) -> Option<Quota> {
-        None
-    }
-}
-
-struct Open;
-
-#[async_trait]
-impl Wire for Open {
-    async fn send(&self, _: Request) -> Result<Reply, Fault> {
-        unreachable!()
-    }
-    fn now(&self) -> Timestamp {
-        Still.now()
-    }
-}
-
-#[async_trait]
-impl Line for Open {
-    async fn open(&self) -> Box<dyn Wire> {
-        Box::new(Self)
-    }
-    fn throttled(&self, _: Option<u64>) {}
 }
 
 fn order(id: &str, changed_at: i64) -> OrderSnapshot {
@@ -188,7 +138,7 @@ fn scene(pages: Vec<Answer>, stop_after: Option<usize>) -> Scene {
         clock: Arc::new(Still),
     };
     let source = Source {
-        channel: Arc::<Fake>::clone(&fake),
+        channel: Arc::new(Scripted(Arc::clone(&fake))),
         line: Arc::new(Open),
     };
     let fetcher = Fetcher {

@@ -18,6 +18,10 @@ struct Desk {
     given: Mutex<Vec<String>>,
     down: AtomicBool,
     bell: Notify,
+    /// Rings when somebody begins to wait for the bell.
+    waits: Notify,
+    /// Rings when something was given.
+    came: Notify,
 }
 
 #[async_trait]
@@ -36,6 +40,7 @@ impl Intake for Desk {
     ) -> Answer {
         assert!(channel != "panics", "planted: hush");
         if channel == "waits" {
+            self.waits.notify_one();
             self.bell.notified().await;
         }
         let mut line = format!("{method} {channel} ?{query} ");
@@ -44,6 +49,7 @@ impl Intake for Desk {
         }
         line.push_str(&String::from_utf8_lossy(&body));
         self.given.lock().unwrap().push(line);
+        self.came.notify_one();
         match query {
             "challenge" => Answer {
                 body: Some(Bytes::from_static(b"{\"challengeResponse\":1}")),
@@ -104,14 +110,17 @@ impl Door {
 
     /// What it was given, as soon as that is something.
     async fn given_soon(&self) -> Vec<String> {
-        for _ in 0..400 {
-            let given = self.given();
-            if !given.is_empty() {
-                return given;
+        let came = async {
+            loop {
+                let given = self.given();
+                if !given.is_empty() {
+                    return given;
+                }
+                self.desk.came.notified().await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Vec::new()
+        };
+        let given = tokio::time::timeout(Duration::from_secs(2), came).await;
+        given.unwrap_or_default()
     }
 
     /// The status of the answer; `none` if the connection was closed without one.
@@ -382,9 +391,12 @@ async fn a_sender_that_hangs_up_does_not_undo_its_message() {
     let mut stream = TcpStream::connect(door.at).await.unwrap();
     let says = closing("POST /hooks/waits", "content-length: 2\r\n", "{}");
     stream.write_all(says.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    door.desk.waits.notified().await;
     drop(stream);
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    // The door hears that nobody listens any more.
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
     door.desk.bell.notify_one();
     assert_eq!(door.given_soon().await, ["POST waits ? {}"]);
 }
@@ -395,11 +407,11 @@ async fn a_stop_finishes_what_is_open_and_takes_nothing_new() {
     let mut open = TcpStream::connect(door.at).await.unwrap();
     let says = "POST /hooks/waits HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
     open.write_all(says.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    door.desk.waits.notified().await;
     door.stop.cancel();
     let refused = async {
         while TcpStream::connect(door.at).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     let refused = tokio::time::timeout(Duration::from_secs(2), refused).await;
@@ -417,7 +429,7 @@ async fn a_stop_does_not_wait_for_ever() {
     let mut open = TcpStream::connect(door.at).await.unwrap();
     let says = "POST /hooks/waits HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
     open.write_all(says.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    door.desk.waits.notified().await;
     door.stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(1), door.server).await;
     ended.unwrap().unwrap();

@@ -5,19 +5,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::*;
-use crate::channels::{
-    Cursor, Fault, Finding, Level, Listing, Page, Profile, Quota, Receipt, Reply, Request,
-    SubscriptionReport, Token, Update, Verdict, Webhook, Which,
-};
+use crate::channels::{Fault, Level, Page, Profile, Update, Verdict, Which};
 use crate::domain::catalog::{Fulfilment, Mapping};
-use crate::domain::ids::{ListingKey, LocationId, OrderId, Sku};
-use crate::domain::order::OrderSnapshot;
+use crate::domain::ids::{ListingKey, LocationId, Sku};
 use crate::domain::stock::Basis;
 use crate::domain::tier::Tier;
 use crate::ledger::counts::{self, Counted};
 use crate::ledger::sqlite::Sqlite;
 use crate::ledger::tables::{CatalogRow, ChannelState, DeadLetter, Settled, Tables};
-use crate::runtime::testing::profile;
+use crate::runtime::testing::{Open, Script, Scripted, profile};
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
@@ -55,25 +51,11 @@ struct Fake {
 }
 
 #[async_trait]
-impl Channel for Fake {
+impl Script for Fake {
     fn profile(&self) -> &Profile {
         &self.profile
     }
-    async fn receive(&self, _: &dyn Wire, _: &Webhook<'_>, _: Timestamp) -> Result<Receipt, Fault> {
-        unreachable!()
-    }
-    async fn order(&self, _: &dyn Wire, _: &OrderId) -> Result<OrderSnapshot, Fault> {
-        unreachable!()
-    }
-    async fn orders_since(
-        &self,
-        _: &dyn Wire,
-        _: Timestamp,
-        _: Option<Cursor>,
-    ) -> Result<Page<OrderSnapshot>, Fault> {
-        unreachable!()
-    }
-    async fn publish(&self, _: &dyn Wire, updates: &[Update]) -> Vec<Answer> {
+    async fn publish(&self, updates: &[Update]) -> Vec<Answer> {
         let named = updates
             .iter()
             .map(|one| format!("{}={}", one.listing, one.quantity.units()));
@@ -83,10 +65,7 @@ impl Channel for Fake {
         let answer = |_| script.pop_front().unwrap_or(Ok(Verdict::Applied));
         updates.iter().map(answer).collect()
     }
-    async fn collect(&self, _: &dyn Wire, _: &[String]) -> Vec<Answer> {
-        unreachable!()
-    }
-    async fn levels(&self, _: &dyn Wire, which: Which<'_>) -> Result<Page<Level>, Fault> {
+    async fn levels(&self, which: Which<'_>) -> Result<Page<Level>, Fault> {
         let Which::These(listings) = which else {
             unreachable!()
         };
@@ -105,33 +84,6 @@ impl Channel for Fake {
             next: None,
             unreadable: Vec::new(),
         })
-    }
-    async fn listings(&self, _: &dyn Wire, _: Option<Cursor>) -> Result<Page<Listing>, Fault> {
-        unreachable!()
-    }
-    async fn subscriptions(&self, _: &dyn Wire, _: bool) -> Result<SubscriptionReport, Fault> {
-        unreachable!()
-    }
-    async fn check(&self, _: &dyn Wire) -> Result<Vec<Finding>, Fault> {
-        unreachable!()
-    }
-    async fn refresh(&self, _: &dyn Wire, _: Option<&Token>) -> Result<Token, Fault> {
-        unreachable!()
-    }
-    fn quota(&self, _: &Reply) -> Option<Quota> {
-        None
-    }
-}
-
-struct NoWire;
-
-#[async_trait]
-impl Wire for NoWire {
-    async fn send(&self, _: Request) -> Result<Reply, Fault> {
-        unreachable!()
-    }
-    fn now(&self) -> Timestamp {
-        unreachable!()
     }
 }
 
@@ -160,7 +112,7 @@ impl Line for Gate {
             self.bell
                 .changed(&BTreeSet::from([Sku::new(text).unwrap()]), mark);
         }
-        Box::new(NoWire)
+        Box::new(Open)
     }
     fn throttled(&self, _: Option<u64>) {}
 }
@@ -256,7 +208,7 @@ impl Scene {
         });
         let mut lane = Lane::new(Parts {
             id: shop(),
-            channel: Arc::<Fake>::clone(&fake),
+            channel: Arc::new(Scripted(Arc::clone(&fake))),
             line: Arc::<Gate>::clone(&gate),
             ledger: ledger.clone(),
             terms: terms(),
@@ -439,4 +391,32 @@ async fn a_lane_that_waits_for_a_permit_can_be_stopped() {
     tokio::task::yield_now().await;
     stop.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_42_a_ring_that_was_lost_costs_a_sweep_and_no_update() {
+    let mut scene = Scene::new(&[("A", Some(5), true)], batches_of(50), None).await;
+    assert!(scene.lane.turn().await.unwrap().is_idle());
+    // Whoever carries the news was down: the stock changed, and nobody rang.
+    stock(&scene.ledger, "A", 3).await;
+    scene.lane.look(&Rings::default()).await.unwrap();
+    assert!(scene.lane.turn().await.unwrap().is_idle());
+    scene.lane.look(&everything()).await.unwrap();
+    while !scene.lane.turn().await.unwrap().is_idle() {}
+    // It comes back and tells late, and twice: there is nothing left to do.
+    let late = Rings {
+        skus: BTreeMap::from([(
+            Sku::new("A").unwrap(),
+            Mark {
+                sold_at: None,
+                received_at: at(1),
+            },
+        )]),
+        ..Rings::default()
+    };
+    for _ in 0..2 {
+        scene.lane.look(&late).await.unwrap();
+        assert!(scene.lane.turn().await.unwrap().is_idle());
+    }
+    assert_eq!(scene.calls(), ["set A=3"]);
 }
