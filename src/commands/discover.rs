@@ -151,6 +151,25 @@ async fn read(
     )))
 }
 
+/// Writes the listings down, and that some appeared which are nothing of ours. How many changed.
+async fn put(
+    rows: &[CatalogRow],
+    appeared: &[Open],
+    dry_run: bool,
+    seller: &Seller,
+) -> Result<usize, Failure> {
+    let mut changed = 0;
+    for chunk in rows.chunks(ROWS_PER_WRITE) {
+        let chunk = chunk.to_vec();
+        changed += write(seller, dry_run, move |tables| tables.put_listings(&chunk)).await?;
+    }
+    if !appeared.is_empty() {
+        let story = of_appeared(appeared, seller.now());
+        write(seller, dry_run, move |tables| tables.audit(&story)).await?;
+    }
+    Ok(changed)
+}
+
 /// Stores what was read, and maps what has exactly one of our SKUs.
 async fn keep(
     id: &ChannelId,
@@ -220,15 +239,7 @@ async fn keep(
         };
         rows.push(row(id, listing, mapping));
     }
-    let mut changed = 0;
-    for chunk in rows.chunks(ROWS_PER_WRITE) {
-        let chunk = chunk.to_vec();
-        changed += write(seller, dry_run, move |tables| tables.put_listings(&chunk)).await?;
-    }
-    if !appeared.is_empty() {
-        let story = of_appeared(&appeared, seller.now());
-        write(seller, dry_run, move |tables| tables.audit(&story)).await?;
-    }
+    let changed = put(&rows, &appeared, dry_run, seller).await?;
     Ok(Discovered {
         channel: id.clone(),
         listings: rows.len(),

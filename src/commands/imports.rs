@@ -41,7 +41,7 @@ impl<C: Serialize> Summary<C> {
         }
         match out.format() {
             Format::Json => out.json(schema, &self)?,
-            Format::Csv => out.csv(HEADERS, &rows(&self.rejected))?,
+            Format::Csv => out.csv(HEADERS, rows(&self.rejected))?,
             Format::Table if self.rejected.is_empty() => {}
             Format::Table => {
                 let shown = self

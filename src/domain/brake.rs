@@ -152,7 +152,7 @@ mod tests {
     fn whole(listings: usize, of_each: u64) -> Whole {
         Whole {
             listings,
-            units: of_each * u64::try_from(listings).unwrap(),
+            units: of_each.saturating_mul(u64::try_from(listings).unwrap()),
         }
     }
 

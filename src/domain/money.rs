@@ -100,6 +100,10 @@ impl Amount {
     }
 
     /// As its currency is written, without its name.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "divided by powers of ten, never by 0"
+    )]
     pub fn written(self, currency: Currency) -> String {
         let decimals = currency.decimals();
         let unit = MILLIONTHS / 10_i128.pow(u32::try_from(decimals).unwrap_or(0));

@@ -43,6 +43,7 @@ enum EditBody {
 
 /// What was assigned, or moved to and from, without its order.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as Shopify names them")]
 struct FulfilmentBody {
     fulfillment_order: Option<FulfilmentRef>,
     moved_fulfillment_order: Option<FulfilmentRef>,

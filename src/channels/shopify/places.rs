@@ -201,7 +201,7 @@ mod tests {
     #[track_caller]
     fn check(order: &OrderFacts, place: Option<&str>, parts: &[(&str, [u32; 3], i64)]) {
         let snapshot = shop().snapshot(order).unwrap();
-        let line = &snapshot.lines[0];
+        let line = snapshot.lines.first().unwrap();
         assert_eq!(line.location.as_ref().map(LocationId::as_str), place);
         let found: Vec<_> = line
             .elsewhere
@@ -240,7 +240,7 @@ mod tests {
         let mut shipped = order((3, 3, 1));
         shipped.assigned = vec![assigned(LOCATION, 1, 0), assigned(109, 0, 2)];
         check(&shipped, Some("main"), &[("store", [0, 2, 0], 2)]);
-        shipped.lines[0].tracked = false;
+        shipped.lines.first_mut().unwrap().tracked = false;
         check(&shipped, Some("main"), &[("store", [0, 2, 0], 0)]);
     }
 

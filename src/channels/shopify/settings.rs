@@ -44,16 +44,16 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
             "leave it out, or write a quarter such as \"2026-07\"; older ones than 2026-04 write quantities differently",
         )
     })?;
-    let location = match option("location") {
-        None => None,
-        Some(text) => Some(ids::location(text).ok_or_else(|| {
-            refuse(
-                "location",
-                format!("{text:?} is not the id of a Shopify location"),
-                "run `onhand channels check`: it lists the shop's locations with their ids",
-            )
-        })?),
+    let not_an_id = |text: &str| {
+        refuse(
+            "location",
+            format!("{text:?} is not the id of a Shopify location"),
+            "run `onhand channels check`: it lists the shop's locations with their ids",
+        )
     };
+    let location = option("location")
+        .map(|text| ids::location(text).ok_or_else(|| not_an_id(text)))
+        .transpose()?;
     let pairs = places(option("places"), &settings.locations)
         .map_err(|problem| refuse("places", problem, PLACES_HINT))?;
     let location = location.or(pairs.first().map(|pair| pair.0));

@@ -129,7 +129,7 @@ fn tell(answer: &Answer<'_>, args: &Classify, out: &mut Out) -> Result<(), Failu
     }
     match out.format() {
         Format::Json => out.json(SCHEMA, answer)?,
-        Format::Csv if args.lines => out.csv(show::LINE_HEADERS, &show::lines(found))?,
+        Format::Csv if args.lines => out.csv(show::LINE_HEADERS, show::lines(found))?,
         Format::Csv => {
             let (headers, rows) = show::skus(found, args.rule == MAX_HOUR);
             out.csv(headers, &rows)?;

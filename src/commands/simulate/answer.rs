@@ -66,7 +66,7 @@ pub(super) struct TierRows {
 /// everything else.
 #[derive(Debug)]
 pub(super) struct Skus<'a> {
-    skus: Vec<&'a Done>,
+    told: Vec<&'a Done>,
     makings: &'a Makings<'a>,
     all: Sums,
 }
@@ -172,22 +172,26 @@ impl<'a> Skus<'a> {
             skus.truncate(top);
             skus.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Self { skus, makings, all }
+        Self {
+            told: skus,
+            makings,
+            all,
+        }
     }
 
     /// How many are told.
     pub(super) const fn len(&self) -> usize {
-        self.skus.len()
+        self.told.len()
     }
 
     /// One after the other, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = SkuRows> {
-        self.skus.iter().map(|sku| self.of(sku))
+        self.told.iter().map(|sku| self.of(sku))
     }
 
     /// So many that oversell most, the worst first.
     pub(super) fn worst(&self, most: usize) -> Vec<SkuRows> {
-        let mut skus = self.skus.clone();
+        let mut skus = self.told.clone();
         skus.sort_by(|a, b| b.weight().total_cmp(&a.weight()).then(a.name.cmp(&b.name)));
         skus.into_iter()
             .take(most)
@@ -206,7 +210,7 @@ impl<'a> Skus<'a> {
 
 impl Serialize for Skus<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut list = to.serialize_seq(Some(self.skus.len()))?;
+        let mut list = to.serialize_seq(Some(self.told.len()))?;
         for sku in self.iter() {
             list.serialize_element(&sku)?;
         }

@@ -31,6 +31,19 @@ struct Twice<'a> {
     looked_at: Timestamp,
 }
 
+/// What the first look found of each listing.
+fn first_looks(unseen: Vec<ListingId>, suspects: Vec<Suspect>) -> Vec<(ListingId, Look)> {
+    let mut looks: BTreeMap<ListingId, Look> = unseen
+        .into_iter()
+        .map(|listing| (listing, Look::Absent))
+        .collect();
+    looks.extend(suspects.into_iter().map(|suspect| {
+        let look = suspect.shows.map_or(Look::NotCounted, Look::Shows);
+        (suspect.listing, look)
+    }));
+    looks.into_iter().collect()
+}
+
 impl Round {
     /// Looks at the suspects again. The inner error says why the reading is incomplete.
     pub(super) async fn look_again(
@@ -72,15 +85,7 @@ impl Round {
         if unmapped > 0 {
             found.tally.classes.insert(Class::Unmapped, unmapped);
         }
-        let mut looks: BTreeMap<ListingId, Look> = unseen
-            .into_iter()
-            .map(|listing| (listing, Look::Absent))
-            .collect();
-        looks.extend(suspects.into_iter().map(|suspect| {
-            let look = suspect.shows.map_or(Look::NotCounted, Look::Shows);
-            (suspect.listing, look)
-        }));
-        let looks: Vec<_> = looks.into_iter().collect();
+        let looks = first_looks(unseen, suspects);
         let gross = Policy {
             buffers: Buffers::default(),
             ..(*self.policy).clone()

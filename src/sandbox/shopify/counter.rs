@@ -20,13 +20,12 @@ impl Shop {
         found.ok_or_else(|| CounterError::UnknownGoods(format!("{goods:?}")))
     }
 
-    /// Places an order, online or at the till of a location; all lines or none. A till sells what is handed to it, whatever
-    /// the numbers say, and the goods are gone at once.
-    pub(super) fn place(
+    /// Item and units of each line that can be sold.
+    fn wanted(
         &mut self,
         lines: &[(Goods<'_>, i64)],
-        till: Option<u64>,
-    ) -> Result<Vec<Sold>, CounterError> {
+        at_till: bool,
+    ) -> Result<Vec<(u64, i64)>, CounterError> {
         let mut wanted: Vec<(u64, i64)> = Vec::new();
         for (goods, units) in lines {
             let item = self.find(*goods)?;
@@ -41,11 +40,22 @@ impl Shop {
                 .filter(|one| one.0 == item)
                 .map(|one| one.1)
                 .sum();
-            if till.is_none() {
+            if !at_till {
                 self.check_shown(item, so_far.saturating_add(*units))?;
             }
             wanted.push((item, *units));
         }
+        Ok(wanted)
+    }
+
+    /// Places an order, online or at the till of a location; all lines or none. A till sells what is handed to it, whatever
+    /// the numbers say, and the goods are gone at once.
+    pub(super) fn place(
+        &mut self,
+        lines: &[(Goods<'_>, i64)],
+        till: Option<u64>,
+    ) -> Result<Vec<Sold>, CounterError> {
+        let wanted = self.wanted(lines, till.is_some())?;
         let now_ms = self.stage.now_ms();
         let id = self.new_id();
         let mut sold = Vec::new();

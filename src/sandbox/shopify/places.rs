@@ -1,6 +1,8 @@
 //! Goods at several locations of an emulated Shopify: fulfilment orders, moves of them, tills, returns to another place,
 //! and locations that are closed.
 
+use std::collections::btree_map::Entry;
+
 use serde_json::{Value, json};
 
 use super::counter::Topics;
@@ -80,8 +82,8 @@ impl Shop {
         let drawn = order.lines.iter().flat_map(|line| &line.drawn);
         let places: Vec<u64> = drawn.map(|(place, _)| *place).collect();
         for place in places.into_iter().filter(|_| order.till.is_none()) {
-            if !order.routes.contains_key(&place) {
-                order.routes.insert(place, self.new_id());
+            if let Entry::Vacant(route) = order.routes.entry(place) {
+                route.insert(self.new_id());
             }
         }
     }

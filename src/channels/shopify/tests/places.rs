@@ -91,7 +91,7 @@ async fn every_place_that_stocks_an_item_is_a_listing_of_it() {
     };
     let owner = json!({ "id": "gid://shopify/ProductVariant/1", "inventoryPolicy": "CONTINUE", "requiresComponents": false });
     let there = [
-        stocked(5, true, &[owner.clone()]),
+        stocked(5, true, std::slice::from_ref(&owner)),
         stocked(6, false, &[owner]),
         stocked(7, true, &[]),
     ];
