@@ -22,6 +22,8 @@ mod oversell;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 #[cfg(feature = "sales")]
 mod sales;
 #[cfg(test)]

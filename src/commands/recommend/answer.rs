@@ -280,7 +280,7 @@ impl Answer {
             None => "it never pays back".to_owned(),
         };
         Some(format!(
-            "{} for {} SKUs would save {} a month, running costs taken off ({} to {} with 95 % certainty); {payback}.",
+            "With {} for {} SKUs you would save {} a month, running costs taken off ({} to {} with 95 % certainty); {payback}.",
             choice.tier.words(),
             choice.skus,
             money(saving.returns.saving_per_month),
@@ -422,7 +422,12 @@ fn cost_reason(cost: &CostAnswer, tier: SyncTier, decided: bool) -> String {
 }
 
 /// The SKUs, worst first.
-fn advice(makings: &Makings<'_>, curve: &[Step], chosen: usize, tier: SyncTier) -> Vec<SkuAdvice> {
+fn advice(
+    makings: &Makings<'_>,
+    curve: &[Step],
+    chosen: &BTreeSet<usize>,
+    tier: SyncTier,
+) -> Vec<SkuAdvice> {
     let sold = &makings.sold;
     let all: f64 = sold.skus.iter().map(|sku| sku.blind[0]).sum();
     let chance = chance(makings);

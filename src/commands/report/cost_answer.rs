@@ -215,7 +215,9 @@ impl Answer {
         let seen: Vec<&Lost> = makings.lost.iter().filter(|lost| inside(lost.at)).collect();
         let incidents: Vec<&Lost> = seen.iter().copied().filter(|lost| lost.counts()).collect();
         let (cases, unpriced, rates) = cases(&incidents, &makings, costs);
-        let days = real_days(since, until);
+        // Less than a day tells nothing of a month.
+        let days = Some(real_days(since, until)).filter(|days| *days >= 1.0);
+        let days = days.unwrap_or(0.0);
         let found = monthly(&cases, days, &costs.prices());
         let known = !unpriced;
         let counted = counted(&seen);

@@ -18,7 +18,7 @@ use driver::{Driver, Screen, Window};
 
 /// What a page is asked.
 const LOOK: &str = r"
-const text = (node) => node ? node.innerText.trim() : '';
+const text = (node) => node ? (node.innerText ?? node.textContent).trim() : '';
 const seen = (node) => node.getClientRects().length > 0;
 return {
   figures: [...document.querySelectorAll('.figures > div')].map((one) => [text(one.querySelector('dt')), text(one.querySelector('dd'))]),
@@ -206,9 +206,8 @@ fn recommend(desk: &Desk) -> Report {
         &[0],
     );
     let pct = |path| format!("{:.1} %", number(&body, path));
-    let saving = body
-        .pointer("/saving/saving_per_month")
-        .and_then(Value::as_f64);
+    let advice = &body["recommendation"];
+    assert_eq!(advice["tier"], "near_real_time", "{advice}");
     Report {
         name: "recommend",
         page: desk.file("recommend.html"),
