@@ -49,7 +49,12 @@ pub struct Simulate {
     /// Only SKUs like this, such as 'MUG-*'
     #[arg(long, value_name = "GLOB")]
     pub sku: Option<String>,
-    /// Stockouts a month of all these SKUs, or a CSV with columns sku and per_month [default: from the store, if it knows]
+    /// Tell only so many SKUs, those that oversell most [default: all of them; a table shows 20]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Stockouts a month of all these SKUs, or a CSV that tells of each [default: from the store, if it knows]
+    ///
+    /// The CSV has the columns `sku` and `per_month`. With one number, a stockout comes at a random unit sold.
     #[arg(long, value_name = "N|FILE.csv")]
     pub stockouts: Option<Stockouts>,
     /// What one oversold order costs, instead of what [costs] says

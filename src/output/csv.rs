@@ -10,7 +10,11 @@ use super::Cell;
 ///
 /// # Errors
 /// If the writer fails.
-pub fn write(to: impl Write, headers: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub fn write(
+    to: impl Write,
+    headers: &[&str],
+    rows: impl IntoIterator<Item: AsRef<[Cell]>>,
+) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(to);
     writer.write_record(
         headers
@@ -18,7 +22,7 @@ pub fn write(to: impl Write, headers: &[&str], rows: &[Vec<Cell>]) -> io::Result
             .map(|header| neutralised(header).into_owned()),
     )?;
     for row in rows {
-        writer.write_record(row.iter().map(|cell| {
+        writer.write_record(row.as_ref().iter().map(|cell| {
             let plain = cell.plain();
             if cell.is_number() {
                 plain

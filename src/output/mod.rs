@@ -260,7 +260,11 @@ impl Out {
     ///
     /// # Errors
     /// As [`Out::result`].
-    pub fn csv(&mut self, headers: &[&str], rows: &[Vec<Cell>]) -> Result<(), OutputError> {
+    pub fn csv(
+        &mut self,
+        headers: &[&str],
+        rows: impl IntoIterator<Item: AsRef<[Cell]>>,
+    ) -> Result<(), OutputError> {
         let mut text = Vec::new();
         csv::write(&mut text, headers, rows)?;
         self.raw(&text)

@@ -41,7 +41,10 @@ fn chance(rate: f64, seconds: f64) -> f64 {
 fn dollars(amount: f64) -> String {
     let whole = format!("{amount:.0}");
     match whole.len().checked_sub(3) {
-        Some(at @ 1..) => format!("${},{}", &whole[..at], &whole[at..]),
+        Some(at @ 1..) => {
+            let (thousands, rest) = whole.split_at(at);
+            format!("${thousands},{rest}")
+        }
         _ => format!("${whole}"),
     }
 }

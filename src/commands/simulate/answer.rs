@@ -1,5 +1,6 @@
 //! What is told: every scenario, for all goods, for each tier and for each SKU.
 
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
 use super::terms::Stockouts;
@@ -17,7 +18,7 @@ const MONTH_HOURS: f64 = MONTH_DAYS * 24.0;
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     /// Which readings of an "oversell rate" there are.
     pub(super) reading: &'static str,
     /// The end of the window.
@@ -48,8 +49,8 @@ pub(super) struct Answer {
     pub(super) scenarios: Vec<Row>,
     /// Each tier that sold.
     pub(super) tiers: Vec<TierRows>,
-    /// Each SKU, by name.
-    pub(super) skus: Vec<SkuRows>,
+    /// SKUs, by name.
+    pub(super) skus: Skus<'a>,
 }
 
 /// The scenarios of a tier.
@@ -59,6 +60,15 @@ pub(super) struct TierRows {
     /// Its SKUs.
     pub(super) skus: usize,
     pub(super) scenarios: Vec<Row>,
+}
+
+/// SKUs that are told, by name. Their rows are made one SKU at a time: all of them at once would take more memory than
+/// everything else.
+#[derive(Debug)]
+pub(super) struct Skus<'a> {
+    skus: Vec<&'a Done>,
+    makings: &'a Makings<'a>,
+    all: Sums,
 }
 
 /// The scenarios of a SKU.
@@ -111,6 +121,7 @@ pub(super) struct Row {
 }
 
 /// What all rows are made with.
+#[derive(Debug)]
 pub(super) struct Makings<'a> {
     pub(super) grid: &'a Grid,
     pub(super) stockouts: &'a Stockouts,
@@ -119,11 +130,12 @@ pub(super) struct Makings<'a> {
     pub(super) seed: u32,
 }
 
-/// Rows of all goods, of the tiers and of the SKUs.
-pub(super) fn rows(
-    whole: &Whole,
-    makings: &Makings<'_>,
-) -> (Vec<Row>, Vec<TierRows>, Vec<SkuRows>) {
+/// Rows of all goods, of the tiers, and of the SKUs: of all, or of so many that oversell most.
+pub(super) fn rows<'a>(
+    whole: &'a Whole,
+    makings: &'a Makings<'a>,
+    top: Option<usize>,
+) -> (Vec<Row>, Vec<TierRows>, Skus<'a>) {
     let grid = makings.grid;
     let mut days = Days::default();
     for tier in &whole.tiers {
@@ -144,12 +156,62 @@ pub(super) fn rows(
         })
         .filter(|tier| tier.skus > 0)
         .collect();
-    let skus = whole.skus.iter().map(|sku| SkuRows {
-        sku: sku.name.clone(),
-        tier: sku.tier,
-        scenarios: makings.sku(sku, &all),
-    });
-    (scenarios, tiers, skus.collect())
+    let skus = Skus::new(everything, top, makings, all);
+    (scenarios, tiers, skus)
+}
+
+impl<'a> Skus<'a> {
+    fn new(
+        mut skus: Vec<&'a Done>,
+        top: Option<usize>,
+        makings: &'a Makings<'a>,
+        all: Sums,
+    ) -> Self {
+        if let Some(top) = top {
+            skus.sort_by(|a, b| b.weight().total_cmp(&a.weight()).then(a.name.cmp(&b.name)));
+            skus.truncate(top);
+            skus.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Self { skus, makings, all }
+    }
+
+    /// How many are told.
+    pub(super) const fn len(&self) -> usize {
+        self.skus.len()
+    }
+
+    /// One after the other, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = SkuRows> {
+        self.skus.iter().map(|sku| self.of(sku))
+    }
+
+    /// So many that oversell most, the worst first.
+    pub(super) fn worst(&self, most: usize) -> Vec<SkuRows> {
+        let mut skus = self.skus.clone();
+        skus.sort_by(|a, b| b.weight().total_cmp(&a.weight()).then(a.name.cmp(&b.name)));
+        skus.into_iter()
+            .take(most)
+            .map(|sku| self.of(sku))
+            .collect()
+    }
+
+    fn of(&self, sku: &Done) -> SkuRows {
+        SkuRows {
+            sku: sku.name.clone(),
+            tier: sku.tier,
+            scenarios: self.makings.sku(sku, &self.all),
+        }
+    }
+}
+
+impl Serialize for Skus<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.skus.len()))?;
+        for sku in self.iter() {
+            list.serialize_element(&sku)?;
+        }
+        list.end()
+    }
 }
 
 impl Makings<'_> {

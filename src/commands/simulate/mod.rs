@@ -93,7 +93,7 @@ pub(super) fn simulate(
         observed_hours: seen.hours(&found),
         seed: args.seed,
     };
-    let answer = answered(&whole, &makings, &found, seen, costs.currency);
+    let answer = answered(&whole, &makings, &found, seen, (costs.currency, args.top));
     for warning in &found.warnings {
         out.warning(warning);
     }
@@ -184,14 +184,14 @@ impl Chosen {
     }
 }
 
-fn answered(
-    whole: &Whole,
-    makings: &Makings<'_>,
+fn answered<'a>(
+    whole: &'a Whole,
+    makings: &'a Makings<'a>,
     found: &Classified,
     seen: Seen,
-    currency: Currency,
-) -> Answer {
-    let (scenarios, tiers, skus) = answer::rows(whole, makings);
+    (currency, top): (Currency, Option<usize>),
+) -> Answer<'a> {
+    let (scenarios, tiers, skus) = answer::rows(whole, makings, top);
     let known = match makings.stockouts {
         Stockouts::Unknown => None,
         Stockouts::All(number) => Some(*number),

@@ -13,9 +13,10 @@ const CURVES_MAX: usize = 5;
 const BARS_MAX: usize = 24;
 
 /// The page. `current_s` is the latency that the seller has now.
-pub(super) fn page(answer: &Answer, currency: Currency, current_s: Option<f64>) -> Page {
+pub(super) fn page(answer: &Answer<'_>, currency: Currency, current_s: Option<f64>) -> Page {
     let own = current_s.and_then(|seconds| at(answer, seconds));
-    let fastest = fastest(answer);
+    let from = own.or_else(|| answer.scenarios.get(show::worst(&answer.scenarios)?));
+    let fastest = from.and_then(|row| fastest(answer, row));
     Page {
         title: "What would be oversold".to_owned(),
         about: format!(
@@ -24,7 +25,7 @@ pub(super) fn page(answer: &Answer, currency: Currency, current_s: Option<f64>) 
             answer.as_of.to_seconds_text(),
             answer.reading
         ),
-        verdict: verdict(answer, own, fastest, currency),
+        verdict: verdict(from, fastest, own.is_some(), currency),
         figures: figures(answer, own, fastest, currency),
         parts: parts(answer, own, currency),
         footer: format!("onhand {}, seed {}", env!("CARGO_PKG_VERSION"), answer.seed),
@@ -32,18 +33,17 @@ pub(super) fn page(answer: &Answer, currency: Currency, current_s: Option<f64>) 
 }
 
 /// The seller's own scenario: the first of that latency.
-fn at(answer: &Answer, seconds: f64) -> Option<&Row> {
+fn at<'r>(answer: &'r Answer<'_>, seconds: f64) -> Option<&'r Row> {
     let is = |row: &&Row| row.latency_s.total_cmp(&seconds).is_eq();
     answer.scenarios.iter().find(is)
 }
 
-/// The one that oversells least.
-fn fastest(answer: &Answer) -> Option<&Row> {
-    let by = |row: &&Row| row.oversold_units_per_stockout;
-    answer.scenarios.iter().min_by(|a, b| {
-        by(a)
-            .total_cmp(&by(b))
-            .then(a.latency_s.total_cmp(&b.latency_s))
+/// What it is compared with: the shortest latency with the same buffer, told as events where there are both.
+fn fastest<'r>(answer: &'r Answer<'_>, than: &Row) -> Option<&'r Row> {
+    let same = |row: &&Row| row.buffer == than.buffer;
+    answer.scenarios.iter().filter(same).min_by(|a, b| {
+        let by_latency = a.latency_s.total_cmp(&b.latency_s);
+        by_latency.then(b.mode.cmp(&a.mode))
     })
 }
 
@@ -68,13 +68,12 @@ fn amount(row: &Row, currency: Currency) -> String {
 }
 
 fn verdict(
-    answer: &Answer,
-    own: Option<&Row>,
+    from: Option<&Row>,
     fastest: Option<&Row>,
+    now: bool,
     currency: Currency,
 ) -> Option<Verdict> {
-    let fastest = fastest?;
-    let from = own.or_else(|| answer.scenarios.get(show::worst(&answer.scenarios)?))?;
+    let (from, fastest) = from.zip(fastest)?;
     let (more, less) = (
         from.oversold_units_per_stockout,
         fastest.oversold_units_per_stockout,
@@ -85,10 +84,10 @@ fn verdict(
             tone: Tone::Good,
         });
     }
-    let who = if own.is_some() { "Now, " } else { "If " };
+    let who = if now { "Now, " } else { "If " };
     Some(Verdict {
         says: format!(
-            "{who}{}, a stockout oversells {} units ({}); {} it is {} ({}), {:.0} % less.",
+            "{who}{}, a stockout oversells {} units ({}); {} it is {} ({}), {:.1} % less.",
             words(from),
             small(more).plain(),
             amount(from, currency),
@@ -102,7 +101,7 @@ fn verdict(
 }
 
 fn figures(
-    answer: &Answer,
+    answer: &Answer<'_>,
     own: Option<&Row>,
     fastest: Option<&Row>,
     currency: Currency,
@@ -122,7 +121,7 @@ fn figures(
     };
     let mut found = Vec::new();
     found.extend(own.map(|row| per_stockout("Now", row)));
-    found.extend(fastest.map(|row| per_stockout("Least", row)));
+    found.extend(fastest.map(|row| per_stockout("Fastest", row)));
     found.push(
         Figure::new(
             "Stockouts a month",
@@ -152,7 +151,7 @@ fn figures(
     found
 }
 
-fn parts(answer: &Answer, own: Option<&Row>, currency: Currency) -> Vec<Part> {
+fn parts(answer: &Answer<'_>, own: Option<&Row>, currency: Currency) -> Vec<Part> {
     let mut parts = vec![Part::Chart {
         title: "Oversold units per stockout, by latency".to_owned(),
         about: "How late a sale reaches the other channels, or how often they are synced. Both axes go by factors. The band \
@@ -185,7 +184,7 @@ fn parts(answer: &Answer, own: Option<&Row>, currency: Currency) -> Vec<Part> {
     parts
 }
 
-fn curve(answer: &Answer, own: Option<&Row>) -> Lines {
+fn curve(answer: &Answer<'_>, own: Option<&Row>) -> Lines {
     let mut series: Vec<(Series, String)> = Vec::new();
     for row in &answer.scenarios {
         let name = match row.buffer.as_str() {
@@ -204,7 +203,10 @@ fn curve(answer: &Answer, own: Option<&Row>) -> Lines {
         };
         let (x, y) = (row.latency_s, row.oversold_units_per_stockout);
         line.points.push((x, y));
-        if let Some([low, high]) = row.interval_95.filter(|[low, _]| *low > 0.0) {
+        // More bands than those of one buffer would lie over each other.
+        let banded = answer.scenarios.first().map(|first| &first.buffer) == Some(&row.buffer);
+        let limits = row.interval_95.filter(|[low, _]| banded && *low > 0.0);
+        if let Some([low, high]) = limits {
             line.band.push((x, low, high));
         }
     }
@@ -234,7 +236,7 @@ fn curve(answer: &Answer, own: Option<&Row>) -> Lines {
     }
 }
 
-fn costs(answer: &Answer, currency: Currency) -> Bars {
+fn costs(answer: &Answer<'_>, currency: Currency) -> Bars {
     let bar = |row: &Row| {
         let cost = row.cost_per_month?;
         let bar = Bar::new(words(row), cost).saying(currency.about(cost));

@@ -1,6 +1,6 @@
 //! What `simulate` says on a terminal and in CSV.
 
-use super::answer::{Answer, Row, SkuRows};
+use super::answer::{Answer, Row, TierRows};
 use super::work::Whole;
 use crate::exit::Failure;
 use crate::output::{Cell, Format, Out};
@@ -65,10 +65,10 @@ const CSV_HEADERS: &[&str] = &[
 ];
 
 /// Tells it all in the format that was asked for, and says how to read it.
-pub(super) fn tell(answer: &Answer, whole: &Whole, out: &mut Out) -> Result<(), Failure> {
+pub(super) fn tell(answer: &Answer<'_>, whole: &Whole, out: &mut Out) -> Result<(), Failure> {
     match out.format() {
         Format::Json => out.json(SCHEMA, answer)?,
-        Format::Csv => out.csv(CSV_HEADERS, &all(answer))?,
+        Format::Csv => out.csv(CSV_HEADERS, all(answer))?,
         Format::Table => table(answer, out)?,
     }
     notes(answer, whole, out);
@@ -131,7 +131,7 @@ pub(super) fn worst(rows: &[Row]) -> Option<usize> {
 }
 
 /// The SKUs that oversell most in the worst scenario, and which that is.
-pub(super) fn worst_skus(answer: &Answer) -> (String, Vec<Vec<Cell>>) {
+pub(super) fn worst_skus(answer: &Answer<'_>) -> (String, Vec<Vec<Cell>>) {
     let Some((worst, scenario)) =
         worst(&answer.scenarios).and_then(|idx| Some((idx, answer.scenarios.get(idx)?)))
     else {
@@ -143,19 +143,9 @@ pub(super) fn worst_skus(answer: &Answer) -> (String, Vec<Vec<Cell>>) {
         span(scenario.latency_s),
         scenario.buffer
     );
-    let of = |sku: &SkuRows| sku.scenarios.get(worst).cloned();
-    let mut skus: Vec<(&SkuRows, Row)> = answer
-        .skus
-        .iter()
-        .filter_map(|sku| Some((sku, of(sku)?)))
-        .collect();
-    let weight = |row: &Row| row.oversold_units_per_stockout * row.units;
-    skus.sort_by(|a, b| {
-        let by_weight = weight(&b.1).total_cmp(&weight(&a.1));
-        by_weight.then_with(|| a.0.sku.cmp(&b.0.sku))
-    });
-    let rows = skus.iter().take(SKUS_SHOWN).map(|(sku, row)| {
-        vec![
+    let rows = answer.skus.worst(SKUS_SHOWN).into_iter().filter_map(|sku| {
+        let row = sku.scenarios.get(worst)?;
+        Some(vec![
             sku.sku.as_str().into(),
             sku.tier.letter().into(),
             Cell::Decimal(row.orders, 0),
@@ -163,12 +153,12 @@ pub(super) fn worst_skus(answer: &Answer) -> (String, Vec<Vec<Cell>>) {
             small(row.oversold_units_per_stockout),
             small(row.oversold_orders_per_stockout),
             row.oversold_units_per_month.map_or(Cell::Empty, small),
-        ]
+        ])
     });
     (title, rows.collect())
 }
 
-fn table(answer: &Answer, out: &mut Out) -> Result<(), Failure> {
+fn table(answer: &Answer<'_>, out: &mut Out) -> Result<(), Failure> {
     let rows: Vec<_> = answer.scenarios.iter().map(row).collect();
     out.table(HEADERS, &rows)?;
     let (title, rows) = worst_skus(answer);
@@ -178,29 +168,24 @@ fn table(answer: &Answer, out: &mut Out) -> Result<(), Failure> {
     out.text("")?;
     out.text(&title)?;
     out.table(SKU_HEADERS, &rows)?;
-    if answer.skus.len() > SKUS_SHOWN {
-        out.note(format!(
-            "and {} more SKUs; --format csv or json tells all of them",
-            answer.skus.len() - SKUS_SHOWN
-        ));
-    }
     Ok(())
 }
 
 /// Every scenario of all goods, of each tier, of each SKU.
-fn all(answer: &Answer) -> Vec<Vec<Cell>> {
-    let mut found = Vec::new();
-    let mut add = |scope: &str, name: &str, rows: &[Row]| {
-        found.extend(rows.iter().map(|row| csv_row(scope, name, row)));
+fn all(answer: &Answer<'_>) -> impl Iterator<Item = Vec<Cell>> {
+    let of = |scope: &str, name: &str, rows: &[Row]| -> Vec<Vec<Cell>> {
+        rows.iter().map(|row| csv_row(scope, name, row)).collect()
     };
-    add("all", "", &answer.scenarios);
-    for tier in &answer.tiers {
-        add("tier", tier.tier.letter(), &tier.scenarios);
-    }
-    for sku in &answer.skus {
-        add("sku", &sku.sku, &sku.scenarios);
-    }
-    found
+    let tier = move |tier: &TierRows| of("tier", tier.tier.letter(), &tier.scenarios);
+    of("all", "", &answer.scenarios)
+        .into_iter()
+        .chain(answer.tiers.iter().flat_map(tier))
+        .chain(
+            answer
+                .skus
+                .iter()
+                .flat_map(move |sku| of("sku", &sku.sku, &sku.scenarios)),
+        )
 }
 
 fn csv_row(scope: &str, name: &str, row: &Row) -> Vec<Cell> {
@@ -235,23 +220,38 @@ fn csv_row(scope: &str, name: &str, row: &Row) -> Vec<Cell> {
 }
 
 /// How to read it.
-fn notes(answer: &Answer, whole: &Whole, out: &mut Out) {
+fn notes(answer: &Answer<'_>, whole: &Whole, out: &mut Out) {
     out.note(format!(
         "reading: {}; per stockout is the mean over every place where the stock could have run out",
         answer.reading
     ));
     let n_mixed = whole.skus.iter().filter(|sku| sku.mixed).count();
-    let units: f64 = whole.skus.iter().map(|sku| sku.sums.units).sum();
-    let orders: f64 = whole.skus.iter().map(|sku| sku.sums.orders).sum();
+    let sold = answer.scenarios.first();
+    let (orders, units) = sold.map_or((0.0, 0.0), |row| (row.orders, row.units));
     out.note(format!(
         "{} SKUs, {n_mixed} of them sold on more than one channel; {orders} orders of a SKU, {units} units in {:.0} h",
         whole.skus.len(),
         answer.observed_hours
     ));
+    let told = match out.format() {
+        Format::Table => SKUS_SHOWN.min(answer.skus.len()),
+        Format::Json | Format::Csv => answer.skus.len(),
+    };
+    if told < whole.skus.len() {
+        out.note(format!(
+            "{told} SKUs are told; all of them with --format csv or json, without --top"
+        ));
+    }
     if answer.channels.len() < CHANNELS_LEAST && !whole.skus.is_empty() {
         out.warning(
             "all orders are of one channel, which knows its own stock, so that nothing can be oversold; hint: give the \
              exports of all channels, or --columns channel=…",
+        );
+    }
+    if answer.channels.len() >= CHANNELS_LEAST && n_mixed == 0 {
+        out.warning(
+            "no SKU was sold on more than one channel, so that nothing can be oversold; hint: the same goods need the same SKU \
+             in all exports, or a mapping in the store",
         );
     }
     if whole.skus.is_empty() {

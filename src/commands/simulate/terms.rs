@@ -1,6 +1,6 @@
 //! What was asked, and what the store knows of it: reference stocks, and how often stock ran out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cli::{self, Latency, Simulate};
@@ -12,7 +12,8 @@ use crate::domain::ids::Sku;
 use crate::domain::oversell::scenario::Grid;
 use crate::domain::quantity::Balance;
 use crate::exit::Failure;
-use crate::ledger::tables::EntryLine;
+use crate::ledger::StoreError;
+use crate::ledger::tables::{EntryLine, Selection, Tables};
 
 /// Milliseconds of a month.
 const MONTH_MS: f64 = MONTH_DAYS * 86_400_000.0;
@@ -144,20 +145,23 @@ impl Known {
                 .or_default() += here;
         }
         if ask_stockouts {
-            let skus: Vec<Sku> = seller
+            let listings = seller
                 .ledger
-                .read(|tables| tables.listings(&crate::ledger::tables::Selection::default()))
-                .await?
+                .read(|tables| tables.listings(&Selection::default()))
+                .await?;
+            let listed: BTreeSet<Sku> = listings
                 .into_iter()
                 .filter_map(|listing| listing.mapping.map(|mapping| mapping.sku))
-                .collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
                 .collect();
+            let skus = listed.into_iter().collect();
             known.stockouts = ran_out(seller, skus).await?;
         }
         Ok(known)
     }
 }
+
+/// SKUs in one reading of the store.
+const SKUS_PER_READ: usize = 500;
 
 /// How often the stock of these listed SKUs ran out per month; nothing if the store has seen too few days.
 async fn ran_out(
@@ -166,17 +170,23 @@ async fn ran_out(
 ) -> Result<Option<BTreeMap<String, f64>>, Failure> {
     let mut counts: Vec<(String, u32)> = Vec::with_capacity(skus.len());
     let mut first: Option<Timestamp> = None;
-    for sku in skus {
-        let name = sku.as_str().to_owned();
-        let entries = seller
-            .ledger
-            .read(move |tables| tables.entries_of_sku(&sku))
-            .await?;
-        first = first
-            .into_iter()
-            .chain(entries.iter().map(|line| line.entry.at))
-            .min();
-        counts.push((name, times_out(&entries)));
+    for chunk in skus.chunks(SKUS_PER_READ) {
+        let chunk = chunk.to_vec();
+        let read = move |tables: &mut dyn Tables| {
+            let one = |sku: &Sku| {
+                let entries = tables.entries_of_sku(sku)?;
+                let since = entries.iter().map(|line| line.entry.at).min();
+                Ok((sku.as_str().to_owned(), times_out(&entries), since))
+            };
+            chunk
+                .iter()
+                .map(one)
+                .collect::<Result<Vec<_>, StoreError>>()
+        };
+        for (sku, times, since) in seller.ledger.read(read).await? {
+            first = first.into_iter().chain(since).min();
+            counts.push((sku, times));
+        }
     }
     let seen_ms = first.map_or(0, |first| seller.now().millis() - first.millis());
     if seen_ms < SEEN_DAYS_LEAST * DAY_MS {
@@ -206,4 +216,47 @@ fn times_out(entries: &[EntryLine]) -> u32 {
         times += u32::from(before > 0 && available <= 0);
     }
     times
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::LocationId;
+    use crate::domain::stock::{Cause, Movement, StockEntry};
+
+    #[test]
+    fn a_stockout_is_a_fall_from_some_to_none() {
+        let line = |id: i64, at: i64, on_hand: i64, committed: i64| EntryLine {
+            id,
+            entry: StockEntry {
+                sku: Sku::new("A").unwrap(),
+                location: LocationId::new("main").unwrap(),
+                movement: Movement {
+                    on_hand,
+                    committed,
+                    ..Movement::default()
+                },
+                at: Timestamp::from_millis(at),
+                cause: Cause::SeenByCount {
+                    counted_at: Timestamp::from_millis(at),
+                },
+            },
+            recorded_at: Timestamp::from_millis(at),
+        };
+        // Opened with 2; both promised; one shipped, which changes nothing; 5 more; oversold by 1; as many again.
+        let entries = [
+            line(1, 0, 2, 0),
+            line(2, 10, 0, 2),
+            line(3, 20, -1, -1),
+            line(4, 30, 5, 0),
+            line(5, 40, 0, 6),
+            line(6, 50, 0, 1),
+        ];
+        assert_eq!(times_out(&entries), 2);
+        // They are not written in the order of time.
+        let mut late = entries.to_vec();
+        late.reverse();
+        assert_eq!(times_out(&late), 2);
+        assert_eq!(times_out(&[]), 0);
+    }
 }

@@ -1,8 +1,7 @@
 //! All scenarios over all SKUs, by several threads: each SKU goes to one of them by its place, and draws of its own, so that
 //! the same call gives the same figures everywhere.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::ScopedJoinHandle;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -37,6 +36,14 @@ pub(super) struct Done {
     pub(super) sums: Sums,
     /// It was sold on more than one channel.
     pub(super) mixed: bool,
+}
+
+impl Done {
+    /// How much it oversells wherever its stock runs out, at the longest latency.
+    pub(super) fn weight(&self) -> f64 {
+        let pairs = self.sums.pairs.iter().map(|(units, _)| *units);
+        pairs.fold(0.0, f64::max)
+    }
 }
 
 /// Everything, gone through.
@@ -75,15 +82,12 @@ pub(super) fn all<R>(
     feed: impl FnOnce(&mut dyn FnMut(Task)) -> R,
 ) -> (Whole, R) {
     std::thread::scope(|scope| {
-        let (ways, workers): (
-            Vec<SyncSender<(u64, Task)>>,
-            Vec<ScopedJoinHandle<'_, Whole>>,
-        ) = (0..WORKERS)
-            .map(|_| {
-                let (way, tasks) = sync_channel(WAITING);
-                (way, scope.spawn(move || work(grid, seed, &tasks)))
-            })
-            .unzip();
+        let (mut ways, mut workers) = (Vec::new(), Vec::new());
+        for _ in 0..WORKERS {
+            let (way, tasks) = sync_channel(WAITING);
+            ways.push(way);
+            workers.push(scope.spawn(move || work(grid, seed, &tasks)));
+        }
         let mut number = 0_u64;
         let mut give = |task: Task| {
             let idx = usize::try_from(number).unwrap_or(0) % WORKERS;

@@ -256,3 +256,29 @@ fn days_without_a_time_are_left_out_and_told() {
     let found = folder.json("simulate exact.csv --latency 5s --mode event", 0);
     assert_eq!(found["scenarios"][0]["oversold_units_per_stockout"], 0.5);
 }
+
+#[test]
+fn the_report_says_what_the_json_says() {
+    let folder = Folder::new();
+    folder.file("sales.csv", two_channels());
+    let found = folder.json(
+        "simulate sales.csv --latency 5s,5m --current 1m --stockouts 6 --report page.html",
+        0,
+    );
+    let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(page.contains("you are here: 1 min"), "where the seller is");
+    assert!(page.contains("<svg") && !page.contains("<script"));
+    // What the seller has now is a point of the curve, although it was not asked for.
+    let now = scenario(&found["scenarios"], "batch", 60, "0");
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
+    let says = format!(
+        "Now, synced every 1 min, a stockout oversells {:.4} units ({:.2} USD a month); told within 5 s it is 0.0000",
+        number(now, "oversold_units_per_stockout"),
+        number(now, "cost_per_month"),
+    );
+    assert!(page.contains(&says), "{says}");
+    for row in found["scenarios"].as_array().unwrap() {
+        let cell = format!("{:.4}", number(row, "oversold_units_per_stockout"));
+        assert!(page.contains(&cell), "{cell}");
+    }
+}
