@@ -280,7 +280,7 @@ impl Answer {
             None => "it never pays back".to_owned(),
         };
         Some(format!(
-            "{} for {} SKUs would save {} a month, running costs taken off ({} to {} with 95 % certainty); {payback}.",
+            "With {} for {} SKUs you would save {} a month, running costs taken off ({} to {} with 95 % certainty); {payback}.",
             choice.tier.words(),
             choice.skus,
             money(saving.returns.saving_per_month),

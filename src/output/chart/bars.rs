@@ -125,7 +125,7 @@ impl Bars {
             left,
             length: width.px().saturating_sub(left + says.max(40) + 16),
             step: BAR_PX + GAP_PX + label_line,
-            top: palette::LINE_PX * u32::try_from(self.bounds.len()).unwrap_or(0) + 4,
+            top: palette::LINE_PX * u32::try_from(self.bounds.len()).unwrap_or(0) + 6,
             labels_above,
             most,
         }
@@ -151,7 +151,7 @@ impl Bars {
     }
 
     fn across(&self, area: &Area<'_>, frame: &Frame, width: Width, height: u32) -> Painted {
-        let mut y = 0;
+        let mut y = palette::TOP_PX;
         for bound in &self.bounds {
             let x = frame.x(bound.value);
             let ends = [(x, y + 2), (x, place(height))];

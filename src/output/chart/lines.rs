@@ -86,7 +86,7 @@ impl Lines {
         painted(width.px(), height, |area| {
             let soft = |h_pos| palette::text(palette::SOFT, h_pos, VPos::Top);
             let y_label = short(&self.y.label, letters(width.px()));
-            area.draw(&Text::new(y_label, (0, 0), soft(HPos::Left)))?;
+            area.draw(&Text::new(y_label, (0, palette::TOP_PX), soft(HPos::Left)))?;
             let x_label = short(&self.x.label, letters(width.px() - left));
             let below = (place(width.px()) - 12, place(height - palette::LINE_PX));
             area.draw(&Text::new(x_label, below, soft(HPos::Right)))?;

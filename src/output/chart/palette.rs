@@ -33,6 +33,8 @@ const SIZE_TIMES: f64 = 1.24;
 const TEXT_PX: f64 = 13.0;
 /// About how wide a letter of that size is.
 pub(super) const LETTER_PX: u32 = 8;
+/// Letters at the top begin below it: their boxes are higher than they are.
+pub(super) const TOP_PX: i32 = 4;
 /// From one line of text to the next.
 pub(super) const LINE_PX: u32 = 18;
 

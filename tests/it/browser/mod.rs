@@ -18,7 +18,7 @@ use driver::{Driver, Screen, Window};
 
 /// What a page is asked.
 const LOOK: &str = r"
-const text = (node) => node ? node.innerText.trim() : '';
+const text = (node) => node ? (node.innerText ?? node.textContent).trim() : '';
 const seen = (node) => node.getClientRects().length > 0;
 return {
   figures: [...document.querySelectorAll('.figures > div')].map((one) => [text(one.querySelector('dt')), text(one.querySelector('dd'))]),
