@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use onhand::sandbox::{Market, Running, Shopify, ShopifyOptions, ShopifyVariant};
+use onhand::sandbox::{Market, Marketplace as _, Running, Shopify, ShopifyOptions, ShopifyVariant};
 
 use super::shelf::{count, differs, missing, shows};
 use super::store::UNITS;

@@ -192,11 +192,8 @@ async fn keep(
         .into_iter()
         .map(|state| (state.key.listing, state.mapping))
         .collect();
-    let folding = seller
-        .book_rules
-        .get(id)
-        .map(|books| books.folding)
-        .unwrap_or_default();
+    let books = seller.book_rules.get(id);
+    let folding = books.map(|books| books.folding).unwrap_or_default();
     let ours = Ours::new(&skus, folding);
     let mut twins = Twins::default();
     for listing in &found {

@@ -71,9 +71,8 @@ fn s14_each_currency_has_its_line_and_a_total_needs_dated_rates() {
 
 #[test]
 fn a_change_is_compared_and_a_short_time_is_told() {
-    let rows: String = (0..12)
-        .map(|n| format!("2026-09-{:02},A,shop,b{n},1,,,\n", 1 + 2 * n))
-        .collect();
+    let before = (0..12).map(|n| format!("2026-09-{:02},A,shop,b{n},1,,,\n", 1 + 2 * n));
+    let rows = before.collect::<Vec<_>>().concat();
     let desk = desk("", &(rows + "2026-10-20,A,shop,a1,1,,,\n"));
     let line = "report cost --since 2026-09-01 --until 2026-10-30 --change 2026-10-01";
     let change = desk.json(line, 0)["change"].clone();
@@ -104,9 +103,8 @@ fn a_change_is_compared_and_a_short_time_is_told() {
 
 #[test]
 fn bounds_of_the_settings_decide_and_wrong_ones_are_told() {
-    let rows: String = (1..=24)
-        .map(|n| format!("2026-10-{n:02},A,shop,o{n},1,,,\n"))
-        .collect();
+    let rows = (1..=24).map(|n| format!("2026-10-{n:02},A,shop,o{n},1,,,\n"));
+    let rows = rows.collect::<Vec<_>>().concat();
     let line = "report cost --since 2026-10-01 --until 2026-10-30";
     let usual = desk("", &rows).json(line, 0);
     assert_eq!(usual["total_per_month"], 1_800.0);

@@ -18,6 +18,10 @@ pub(super) fn open(settings: &ChannelSettings) -> Result<Box<dyn Channel>, Setup
     Ok(Box::new(read(settings)?))
 }
 
+/// Where the ids of locations are found.
+const LOCATION_HINT: &str =
+    "run `onhand channels check`: it lists the shop's locations with their ids";
+
 /// The same, as its own type.
 pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
     let refuse = |key: &str, problem: String, hint: &str| SetupError {
@@ -44,16 +48,11 @@ pub(super) fn read(settings: &ChannelSettings) -> Result<Shopify, SetupError> {
             "leave it out, or write a quarter such as \"2026-07\"; older ones than 2026-04 write quantities differently",
         )
     })?;
-    let not_an_id = |text: &str| {
-        refuse(
-            "location",
-            format!("{text:?} is not the id of a Shopify location"),
-            "run `onhand channels check`: it lists the shop's locations with their ids",
-        )
-    };
+    let not_an_id = |text: &str| format!("{text:?} is not the id of a Shopify location");
     let location = option("location")
         .map(|text| ids::location(text).ok_or_else(|| not_an_id(text)))
-        .transpose()?;
+        .transpose()
+        .map_err(|problem| refuse("location", problem, LOCATION_HINT))?;
     let pairs = places(option("places"), &settings.locations)
         .map_err(|problem| refuse("places", problem, PLACES_HINT))?;
     let location = location.or(pairs.first().map(|pair| pair.0));

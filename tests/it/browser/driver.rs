@@ -1,4 +1,4 @@
-//! Headless Chromium over the WebDriver protocol, which is plain HTTP with JSON.
+//! Headless Chromium over the `WebDriver` protocol, which is plain HTTP with JSON.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 /// How long the browser may take for one answer.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+const ANSWER_MAX: Duration = Duration::from_mins(1);
 
 /// For which screen pages are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

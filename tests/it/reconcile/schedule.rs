@@ -1,5 +1,7 @@
 //! What runs by the clock.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,11 +73,12 @@ fn export(fast: &str, slow: &str) -> String {
         for hour in 8..20 {
             for minute in 0..30 {
                 order += 1;
-                text += &format!("{order},2026-03-{day:02}T{hour:02}:{minute:02}:00Z,{fast},1\n");
+                let time = format!("2026-03-{day:02}T{hour:02}:{minute:02}:00Z");
+                writeln!(text, "{order},{time},{fast},1").unwrap();
             }
         }
         order += 1;
-        text += &format!("{order},2026-03-{day:02}T12:00:00Z,{slow},1\n");
+        writeln!(text, "{order},2026-03-{day:02}T12:00:00Z,{slow},1").unwrap();
     }
     text
 }

@@ -20,12 +20,11 @@ fn with_channels(folder: &Folder) -> Option<()> {
     for (idx, line) in text.lines().enumerate() {
         let invoice = line.split(',').next().unwrap().trim_matches('"');
         let number = invoice.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        match number.parse::<u64>() {
-            Ok(number) => writeln!(out, "{},{line}", number % 3).unwrap(),
-            Err(_) => {
-                assert_eq!(idx, 0, "a row without an invoice number: {line}");
-                writeln!(out, "Channel,{line}").unwrap();
-            }
+        if let Ok(number) = number.parse::<u64>() {
+            writeln!(out, "{},{line}", number % 3).unwrap();
+        } else {
+            assert_eq!(idx, 0, "a row without an invoice number: {line}");
+            writeln!(out, "Channel,{line}").unwrap();
         }
     }
     folder.file("retail.csv", out);
