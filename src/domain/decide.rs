@@ -737,7 +737,7 @@ fn take(
     for listing in doubted {
         follow(books, (channel.clone(), listing), 0, span, skew_ms);
     }
-    for (listing, &more) in taken {
+    for (listing, &more) in taken.iter().filter(|(_, more)| **more != 0) {
         let key = (channel.clone(), listing.clone());
         follow(books, key, more, span, skew_ms);
     }
