@@ -272,7 +272,7 @@ fn the_report_says_what_the_json_says() {
     let now = scenario(&found["scenarios"], "batch", 60, "0");
     let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
     let says = format!(
-        "Now, synced every 1 min, a stockout oversells {:.4} units ({:.2} USD a month); told within 5 s it is 0.0000",
+        "Now, synced every 1 min, a stockout oversells {:.4} units ({:.0} USD a month); told within 5 s it is 0.0000",
         number(now, "oversold_units_per_stockout"),
         number(now, "cost_per_month"),
     );
