@@ -4,7 +4,6 @@
 //! An incident is an order that could not be served because units were not there (rule R91). What people wrote down as its
 //! cost stands for what it cost at once; the others get the seller's prices. Source: section 6 of the notes on maths.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::float_arithmetic,
     reason = "statistics: sums and quotients of bounded amounts"
 )]

@@ -249,7 +249,7 @@ mod tests {
     proptest! {
         #[test]
         fn limits_hold_what_they_are_of(part in 0_u64..2_000, more in 0_u64..2_000) {
-            let all = part + more;
+            let all = part.saturating_add(more);
             let limits = poisson(count(part));
             prop_assert!(limits.low <= count(part) && count(part) <= limits.high);
             if all > 0 {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "sales")]
+use super::cost_answer::StandIn;
 use super::cost_answer::{Answer, Basis, Makings, ReportedCost};
 use super::lost::{self, Lost};
 use super::{DAY_MS, begin_of, cost_page, write_page};
@@ -54,7 +56,7 @@ async fn answered(args: &ReportCost, seller: &Seller, out: &mut Out) -> Result<A
         None => None,
     };
     #[cfg(feature = "sales")]
-    let span = stand_in.as_ref().and_then(|found| found.span());
+    let span = stand_in.as_ref().and_then(StandIn::span);
     #[cfg(not(feature = "sales"))]
     let span = None;
     // What exports tell is of their own time; without incidents in the books it is that which was watched.
@@ -91,13 +93,12 @@ async fn window(
 ) -> Result<(Timestamp, Timestamp), Failure> {
     let now = seller.now();
     let end = until.map_or(now, |day| begin_of(day).plus(DAY_MS).min(now));
-    let begin = match since {
-        Some(day) => begin_of(day),
-        None => {
-            let began = seller.ledger.read(|tables| tables.began()).await?;
-            let first = lost.iter().map(|lost| lost.at).min();
-            began.into_iter().chain(first).min().unwrap_or(end)
-        }
+    let begin = if let Some(day) = since {
+        begin_of(day)
+    } else {
+        let began = seller.ledger.read(|tables| tables.began()).await?;
+        let first = lost.iter().map(|lost| lost.at).min();
+        began.into_iter().chain(first).min().unwrap_or(end)
     };
     if since.is_some() && begin >= end {
         return Err(Failure::call(

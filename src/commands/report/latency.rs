@@ -79,11 +79,11 @@ pub(super) struct Push {
 
 impl Push {
     /// From the sale to the channel's answer, in ms.
-    pub(super) fn from_sale(&self) -> Option<i64> {
+    pub(super) fn since_sale(&self) -> Option<i64> {
         self.sold_at.map(|sold| self.at.since(sold).max(0))
     }
 
-    fn from_receipt(&self) -> Option<i64> {
+    fn since_receipt(&self) -> Option<i64> {
         self.received_at.map(|at| self.at.since(at).max(0))
     }
 
@@ -231,8 +231,8 @@ fn answered(pushes: &[Push], since: Timestamp, until: Timestamp) -> Answer {
             channel: channel.clone(),
             tier,
             count: pushes.len(),
-            from_sale_ms: times(Push::from_sale),
-            from_receipt_ms: times(Push::from_receipt),
+            from_sale_ms: times(Push::since_sale),
+            from_receipt_ms: times(Push::since_receipt),
             to_verified_ms: times(Push::to_verified),
         }
     };

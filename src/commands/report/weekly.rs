@@ -180,7 +180,7 @@ async fn weeks(
         // A platform's clock may be ahead: this week has no end.
         let inside = |at: Timestamp| begin <= at && (at < end || end >= until);
         let sent: Vec<_> = pushes.iter().filter(|push| inside(push.at)).collect();
-        let times = Times::of(sent.iter().filter_map(|push| push.from_sale()).collect());
+        let times = Times::of(sent.iter().filter_map(|push| push.since_sale()).collect());
         let mut tally = Tally::default();
         for (_, point) in runs.iter().filter(|(at, _)| inside(*at)) {
             tally.add(&point.tally);
