@@ -106,11 +106,15 @@ impl Amount {
     )]
     pub fn written(self, currency: Currency) -> String {
         let decimals = currency.decimals();
-        let unit = MILLIONTHS / 10_i128.pow(u32::try_from(decimals).unwrap_or(0));
-        let half = unit / 2;
-        let rounded = (self.0.abs().saturating_add(half) / unit).saturating_mul(unit);
+        let unit = match decimals {
+            0 => MILLIONTHS,
+            3 => 1_000,
+            _ => 10_000,
+        };
+        let rounded = self.0.abs().saturating_add(unit.div_euclid(2));
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, part) = (rounded / MILLIONTHS, rounded % MILLIONTHS / unit);
+        let whole = rounded.div_euclid(MILLIONTHS);
+        let part = rounded.rem_euclid(MILLIONTHS).div_euclid(unit);
         let whole = grouped(&whole.to_string());
         match decimals {
             0 => format!("{sign}{whole}"),

@@ -88,7 +88,7 @@ impl Figure {
 
 /// What stands below the figures, in order.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a page has a dozen parts")]
+#[expect(clippy::large_enum_variant, reason = "a page has some tens of parts")]
 pub enum Part {
     /// Rows.
     Table {

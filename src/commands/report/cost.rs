@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "sales")]
+use super::cost_answer::StandIn;
 use super::cost_answer::{Answer, Basis, Makings, ReportedCost};
 use super::lost::{self, Lost};
 use super::{DAY_MS, begin_of, cost_page, write_page};
@@ -54,9 +56,7 @@ async fn answered(args: &ReportCost, seller: &Seller, out: &mut Out) -> Result<A
         None => None,
     };
     #[cfg(feature = "sales")]
-    let span = stand_in
-        .as_ref()
-        .and_then(super::cost_answer::StandIn::span);
+    let span = stand_in.as_ref().and_then(StandIn::span);
     #[cfg(not(feature = "sales"))]
     let span = None;
     // What exports tell is of their own time; without incidents in the books it is that which was watched.

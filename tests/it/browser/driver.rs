@@ -9,8 +9,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-/// How long the browser may take for one answer.
-const ANSWER_MAX: Duration = Duration::from_mins(1);
+/// How long the browser may take for one answer: it starts on a machine that may be busy.
+const ANSWER_MAX: Duration = Duration::from_mins(5);
 
 /// For which screen pages are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
