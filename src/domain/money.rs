@@ -100,10 +100,6 @@ impl Amount {
     }
 
     /// As its currency is written, without its name.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "divided by powers of ten, never by 0"
-    )]
     pub fn written(self, currency: Currency) -> String {
         let decimals = currency.decimals();
         let unit = match decimals {
