@@ -80,16 +80,16 @@ async fn shop(salt: usize, wishes: Wishes) -> Running<Shopify> {
 }
 
 fn config(shops: &[Running<Shopify>]) -> String {
-    let mut text = "[store]\nurl = \"sqlite:onhand.db\"\n".to_owned();
-    for (n, shop) in shops.iter().enumerate() {
-        text += &format!(
+    let channel = |(n, shop): (usize, &Running<Shopify>)| {
+        format!(
             "[channels.c{n}]\nplatform = \"shopify\"\nbase_url = \"{}\"\nlocation = \"{}\"\nwebhook_secrets = [\"env:SECRET_{n}\"]\n\
              credentials = {{ token = \"env:TOKEN_{n}\" }}\n",
             shop.base_url(),
             shop.locations()[0].0
-        );
-    }
-    text
+        )
+    };
+    let channels: Vec<String> = shops.iter().enumerate().map(channel).collect();
+    "[store]\nurl = \"sqlite:onhand.db\"\n".to_owned() + &channels.concat()
 }
 
 fn command(folder: &std::path::Path, shops: &[Running<Shopify>]) -> Command {

@@ -42,38 +42,9 @@ impl Fact {
     }
 }
 
-/// Receipts, transfers with partial news, orders with their lives, and at most one count of each place.
-fn facts() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Fact>>> {
-    let receipt = (1u32..20, 1i64..40, 0usize..3).prop_map(|(units, minute, n)| {
-        let mut row = receipt(&format!("R{n}"), None, "A", units);
-        row.at = at(minute);
-        vec![Fact::Receipt(row)]
-    });
-    let transfer = (1u32..20, 0u32..20, 0u32..20, 1i64..20, 0usize..3).prop_map(
-        |(sent, first, second, minute, n)| {
-            let news = |received: u32, minute| {
-                Fact::Transfer(TransferRow {
-                    transfer: paper(&format!("T{n}-{sent}")),
-                    news: TransferNews {
-                        sku: sku("A"),
-                        from: place("main"),
-                        to: place("store"),
-                        sent,
-                        received: received.min(sent),
-                    },
-                    at: at(minute),
-                })
-            };
-            // Each piece of news may come at any place among the others.
-            vec![
-                news(0, minute),
-                news(first, minute + 5),
-                news(second, minute + 15),
-            ]
-        },
-    );
-    let sold =
-        (1u32..5, 1i64..30, 0usize..4, 0usize..3).prop_map(|(units, minute, n, where_from)| {
+/// Orders of which something is promised, shipped and returned, from the channel's own place, from another one, or from both.
+fn lives() -> impl Strategy<Value = Vec<Fact>> {
+    (1u32..5, 1i64..30, 0usize..4, 0usize..3).prop_map(|(units, minute, n, where_from)| {
             let id = format!("{n}-{minute}");
             let state = |version, target, there: LineTarget| {
                 let mut found = order("shop", &id, version, "A", target);
@@ -111,7 +82,40 @@ fn facts() -> impl proptest::strategy::Strategy<Value = Vec<Vec<Fact>>> {
                     },
                 ),
             ]
-        });
+        })
+}
+
+/// Receipts, transfers with partial news, orders with their lives, and at most one count of each place.
+fn facts() -> impl Strategy<Value = Vec<Vec<Fact>>> {
+    let receipt = (1u32..20, 1i64..40, 0usize..3).prop_map(|(units, minute, n)| {
+        let mut row = receipt(&format!("R{n}"), None, "A", units);
+        row.at = at(minute);
+        vec![Fact::Receipt(row)]
+    });
+    let transfer = (1u32..20, 0u32..20, 0u32..20, 1i64..20, 0usize..3).prop_map(
+        |(sent, first, second, minute, n)| {
+            let news = |received: u32, minute| {
+                Fact::Transfer(TransferRow {
+                    transfer: paper(&format!("T{n}-{sent}")),
+                    news: TransferNews {
+                        sku: sku("A"),
+                        from: place("main"),
+                        to: place("store"),
+                        sent,
+                        received: received.min(sent),
+                    },
+                    at: at(minute),
+                })
+            };
+            // Each piece of news may come at any place among the others.
+            vec![
+                news(0, minute),
+                news(first, minute + 5),
+                news(second, minute + 15),
+            ]
+        },
+    );
+    let sold = lives();
     let count = |location: &'static str| {
         (0i64..40, 5i64..35).prop_map(move |(units, minute)| {
             vec![Fact::Count(counted("A", location, units, minute))]

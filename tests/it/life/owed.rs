@@ -9,7 +9,7 @@ use onhand::domain::promise::{Backorder, Promises};
 use onhand::ledger::incidents::{self, Reported};
 use onhand::ledger::tables::Selection;
 
-use super::{House, at, order, receipt, sku};
+use super::{House, at, line_key, order, receipt, sku};
 
 /// The books keep what is owed, an incident names who lost, by the time of their orders, with evidence; never twice.
 #[tokio::test]
