@@ -45,44 +45,44 @@ impl Fact {
 /// Orders of which something is promised, shipped and returned, from the channel's own place, from another one, or from both.
 fn lives() -> impl Strategy<Value = Vec<Fact>> {
     (1u32..5, 1i64..30, 0usize..4, 0usize..3).prop_map(|(units, minute, n, where_from)| {
-            let id = format!("{n}-{minute}");
-            let state = |version, target, there: LineTarget| {
-                let mut found = order("shop", &id, version, "A", target);
-                found.placed_at = at(minute);
-                // From the channel's own place, from another one, or from both.
-                let split = where_from == 2;
-                found.lines[0].location = (where_from == 1).then(|| place("east"));
-                found.lines[0].elsewhere = split
-                    .then(|| Part {
-                        location: place("east"),
-                        target: there,
-                        damaged: 0,
-                        taken: 0,
-                    })
-                    .into_iter()
-                    .collect();
-                Fact::Order(found)
-            };
-            let none = LineTarget::default();
-            let (committed, returned) = (1, units / 2);
-            vec![
-                state(minute, (units, 0, 0), LineTarget { committed, ..none }),
-                state(
-                    minute + 4,
-                    (units - 1, 1, 0),
-                    LineTarget { committed, ..none },
-                ),
-                state(
-                    minute + 9,
-                    (0, units, returned),
-                    LineTarget {
-                        shipped: 1,
-                        returned,
-                        ..none
-                    },
-                ),
-            ]
-        })
+        let id = format!("{n}-{minute}");
+        let state = |version, target, there: LineTarget| {
+            let mut found = order("shop", &id, version, "A", target);
+            found.placed_at = at(minute);
+            // From the channel's own place, from another one, or from both.
+            let split = where_from == 2;
+            found.lines[0].location = (where_from == 1).then(|| place("east"));
+            found.lines[0].elsewhere = split
+                .then(|| Part {
+                    location: place("east"),
+                    target: there,
+                    damaged: 0,
+                    taken: 0,
+                })
+                .into_iter()
+                .collect();
+            Fact::Order(found)
+        };
+        let none = LineTarget::default();
+        let (committed, returned) = (1, units / 2);
+        vec![
+            state(minute, (units, 0, 0), LineTarget { committed, ..none }),
+            state(
+                minute + 4,
+                (units - 1, 1, 0),
+                LineTarget { committed, ..none },
+            ),
+            state(
+                minute + 9,
+                (0, units, returned),
+                LineTarget {
+                    shipped: 1,
+                    returned,
+                    ..none
+                },
+            ),
+        ]
+    })
 }
 
 /// Receipts, transfers with partial news, orders with their lives, and at most one count of each place.
