@@ -252,6 +252,7 @@ credentials = {{ key = "env:SHOP_KEY", secret = "env:SHOP_CONSUMER" }}
     }
 
     /// A file of the folder in which commands run.
+    #[cfg(feature = "sales")]
     pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }

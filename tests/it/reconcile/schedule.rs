@@ -1,7 +1,5 @@
 //! What runs by the clock.
 
-use std::fmt::Write as _;
-
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,6 +65,8 @@ async fn the_schedule_says_what_runs_next_and_stops_when_told() {
 /// A fast SKU and a slow one, ten days of orders.
 #[cfg(feature = "sales")]
 fn export(fast: &str, slow: &str) -> String {
+    use std::fmt::Write as _;
+
     let mut text = String::from("order,time,sku,quantity\n");
     let mut order = 0;
     for day in 1..=10 {
