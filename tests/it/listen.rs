@@ -378,7 +378,9 @@ async fn fault_49_a_stop_under_load_loses_nothing() {
         .await;
     let (code, text) = shops.output(&["stock", "show", "--format", "json"]);
     assert_eq!(code, 0, "{text}");
-    let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // Behind the document stands what was said beside it.
+    let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let body = documents.next().unwrap().unwrap();
     let skus = body["skus"].as_array().unwrap();
     let mug = skus.iter().find(|one| one["sku"] == "MUG").unwrap();
     assert_eq!(mug["available"], 4, "{mug}");

@@ -113,6 +113,8 @@ impl Desk {
         };
         let shopify = ShopifyOptions {
             conduct: conduct(),
+            // Never throttles, so that each page is asked for once.
+            bucket_size: 1e9,
             catalogue: goods
                 .iter()
                 .map(|(sku, units)| ShopifyVariant::new(*sku, *units))
