@@ -244,7 +244,7 @@ fn by_peak<S: Sink + AsRef<Sales>>(
                 .iter()
                 .map(|gap| Gap::new(name, *gap, window, ends)),
         );
-        let absent = without_sales(absent, &demand);
+        let absent = believed(absent, &demand);
         let velocity = measure(&demand.sold, &demand.days, demand.first, &absent, &shop);
         let last_14d = recent(&demand, &shop, &recent_shop);
         let report = SkuReport::new(name, velocity, last_14d, &demand, &harvest.channels, window);
@@ -356,24 +356,16 @@ fn absences(known: Option<&Vec<Absence>>, window: Window) -> Vec<Hours> {
     apart
 }
 
-/// An hour in which something was sold was no hour without stock, whatever the books say.
-fn without_sales(absent: Vec<Hours>, demand: &Demand) -> Vec<Hours> {
-    let mut kept = Vec::with_capacity(absent.len());
-    for hours in absent {
-        let mut from = hours.from;
+/// Times without stock in which something was sold are none: the books are wrong about them, or the goods need no stock.
+fn believed(mut absent: Vec<Hours>, demand: &Demand) -> Vec<Hours> {
+    absent.retain(|hours| {
         let begin = demand.sold.partition_point(|order| order.hour < hours.from);
-        let within = demand.sold.iter().skip(begin);
-        for order in within.take_while(|order| order.hour < hours.to) {
-            kept.push(Hours {
-                from,
-                to: order.hour,
-            });
-            from = order.hour + 1;
-        }
-        kept.push(Hours { from, to: hours.to });
-    }
-    kept.retain(|hours| hours.from < hours.to);
-    kept
+        demand
+            .sold
+            .get(begin)
+            .is_none_or(|order| order.hour >= hours.to)
+    });
+    absent
 }
 
 fn shown_zone<S>(found: &read::Everything<S>, terms: &Terms<'_>) -> zone::Zone {
